@@ -1,0 +1,1 @@
+"""Accounts and access control for a content platform."""
