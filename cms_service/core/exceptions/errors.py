@@ -1,0 +1,201 @@
+"""What can go wrong, as meanings. Which HTTP status a meaning has is decided in one table in `cms_service.api.problems`."""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """One way in which the input breaks its contract."""
+
+    pointer: str
+    """RFC 6901 pointer into the body (`/email`), or `query/NAME`, `header/NAME`, `path/NAME`."""
+    code: str
+    """Stable machine-readable reason, e.g. `too_short`."""
+    detail: str
+    """One sentence for people. Never repeats the offending value, which may be a secret."""
+
+
+class ServiceError(Exception):
+    """A refusal that the caller is told about."""
+
+    code: ClassVar[str]
+    """Stable name in the problem document, and the last segment of its `type`."""
+    title: ClassVar[str]
+    """The same for every occurrence (RFC 9457 §3.1.3)."""
+    keeps_writes: ClassVar[bool] = False
+    """Whether what was written before the refusal is committed: the trace of a refusal must outlive it."""
+    is_audited: ClassVar[bool] = False
+    """Whether the refusal itself is recorded in the audit trail, in a transaction of its own."""
+
+    def __init__(self, detail: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        self.detail = detail if detail is not None else self.title
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(self.detail)
+
+
+class ValidationFailed(ServiceError):
+    """The request was understood and breaks its contract; `violations` holds every breach, not the first."""
+
+    code = "validation_failed"
+    title = "The request is not valid."
+
+    def __init__(self, *violations: Violation) -> None:
+        super().__init__("; ".join(violation.detail for violation in violations))
+        self.violations = violations
+
+
+class PasswordTooWeak(ValidationFailed):
+    code = "password_too_weak"
+    title = "The password is too weak."
+
+
+class MalformedJson(ServiceError):
+    code = "malformed_json"
+    title = "The body is not well-formed JSON."
+
+
+class UnsupportedMediaType(ServiceError):
+    code = "unsupported_media_type"
+    title = "The content type of the body is not supported."
+
+
+class BodyTooLarge(ServiceError):
+    code = "body_too_large"
+    title = "The body is too large."
+
+
+class AuthenticationRequired(ServiceError):
+    code = "authentication_required"
+    title = "Authentication is required."
+
+
+class TokenInvalid(ServiceError):
+    code = "token_invalid"
+    title = "The access token is not valid."
+
+
+class TokenExpired(ServiceError):
+    code = "token_expired"
+    title = "The access token has expired."
+
+
+class InvalidCredentials(ServiceError):
+    """Unknown, wrong, inactive and deleted are one answer, so that nobody learns which accounts exist."""
+
+    code = "invalid_credentials"
+    title = "The e-mail address or the password is wrong."
+    keeps_writes = True
+
+
+class RefreshTokenInvalid(ServiceError):
+    code = "refresh_token_invalid"
+    title = "The refresh token is not valid."
+
+
+class RefreshTokenReused(ServiceError):
+    """The session was revoked because a spent refresh token came back (RFC 9700 §4.14.2)."""
+
+    code = "refresh_token_reused"
+    title = "The refresh token was used before; its session has been ended."
+    keeps_writes = True
+
+
+class PermissionDenied(ServiceError):
+    code = "permission_denied"
+    title = "You do not have the permission that this needs."
+    is_audited = True
+
+
+class EscalationRefused(ServiceError):
+    """Nobody grants, by any route, a permission that they do not hold."""
+
+    code = "escalation_refused"
+    title = "You cannot grant permissions that you do not hold."
+    is_audited = True
+
+
+class RegistrationClosed(ServiceError):
+    code = "registration_closed"
+    title = "Registration is closed."
+
+
+class NotFound(ServiceError):
+    code = "not_found"
+    title = "There is no such resource."
+
+
+class MethodNotAllowed(ServiceError):
+    code = "method_not_allowed"
+    title = "The method is not allowed here."
+
+
+class Conflict(ServiceError):
+    code = "conflict"
+    title = "The request conflicts with the present state."
+
+
+class EmailTaken(Conflict):
+    code = "email_taken"
+    title = "The e-mail address is taken."
+
+
+class NameTaken(Conflict):
+    code = "name_taken"
+    title = "The name is taken."
+
+
+class ExternalIdTaken(Conflict):
+    code = "external_id_taken"
+    title = "The external id is taken."
+
+
+class SystemProtected(Conflict):
+    """What the service itself relies on is not renamed, emptied or deleted."""
+
+    code = "system_protected"
+    title = "This belongs to the service itself and stays as it is."
+
+
+class LastAdministrator(Conflict):
+    code = "last_administrator"
+    title = "At least one active administrator must remain."
+    is_audited = True
+
+
+class PreconditionFailed(ServiceError):
+    code = "precondition_failed"
+    title = "The resource has changed since it was read."
+
+
+class PreconditionRequired(ServiceError):
+    code = "precondition_required"
+    title = "If-Match is required."
+
+
+class RateLimited(ServiceError):
+    code = "rate_limited"
+    title = "Too many requests."
+
+
+class ServiceUnavailable(ServiceError):
+    """A dependency is away; the same request may succeed later."""
+
+    code = "service_unavailable"
+    title = "The service is unavailable at the moment."
+
+
+class Overloaded(ServiceError):
+    """More work is queued than can be done in time; nothing was started."""
+
+    code = "overloaded"
+    title = "The service is busy."
+
+
+class InternalError(ServiceError):
+    code = "internal_error"
+    title = "The service made a mistake."
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or wrong. The text is one line for the operator."""
