@@ -1,0 +1,21 @@
+"""The settings of the service, from its environment."""
+
+from cms_service.core.config.environment import load_settings, read_environment
+from cms_service.core.config.logging import configure_logging, log_dictconfig
+from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
+from cms_service.core.config.settings import Environment, LogFormat, LogLevel, Registration, Settings
+
+__all__ = [
+    "Environment",
+    "LogFormat",
+    "LogLevel",
+    "Registration",
+    "Settings",
+    "configure_logging",
+    "load_settings",
+    "log_dictconfig",
+    "read_environment",
+    "render_env_example",
+    "render_settings",
+    "render_settings_reference",
+]

@@ -1,0 +1,143 @@
+"""What counts as a secret, and the address of the database, which holds one."""
+
+import base64
+import binascii
+import os
+import re
+import secrets
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from cms_service.core.config.variables import Parser, Unusable
+from cms_service.core.exceptions import ConfigurationError
+
+_MINIMUM_KEY_BYTES = 32
+_MINIMUM_PASSWORD_CHARACTERS = 15
+_MAXIMUM_PASSWORD_CHARACTERS = 128
+# Six letters at least, so that a random base64 key contains one of them once in 10^7 keys.
+_PLACEHOLDERS = (
+    "changeme",
+    "default",
+    "example",
+    "insecure",
+    "password",
+    "placeholder",
+    "qwerty",
+    "replace",
+    "secret",
+    "yourkey",
+)
+
+
+def secret_key() -> Parser:
+    return Parser(
+        f"at least {_MINIMUM_KEY_BYTES} random bytes as base64 or hex (openssl rand -base64 32)", parse_secret_key
+    )
+
+
+def parse_secret_key(text: str) -> bytes:
+    """Accept what only a random generator makes: whoever guesses the key can sign tokens."""
+    if is_placeholder(text):
+        raise Unusable("is a placeholder")
+    key = _decode(text)
+    if len(key) < _MINIMUM_KEY_BYTES:
+        raise Unusable(f"is too short ({len(key)} bytes)")
+    if _is_predictable(key):
+        raise Unusable("is predictable")
+    return key
+
+
+def account_password() -> Parser:
+    def parse(text: str) -> str:
+        if is_placeholder(text):
+            raise Unusable("is a placeholder")
+        if not _MINIMUM_PASSWORD_CHARACTERS <= len(text) <= _MAXIMUM_PASSWORD_CHARACTERS:
+            raise Unusable("is too short or too long")
+        return text
+
+    return Parser(f"{_MINIMUM_PASSWORD_CHARACTERS} to {_MAXIMUM_PASSWORD_CHARACTERS} characters", parse)
+
+
+def postgres_url() -> Parser:
+    """Accept the usual spellings and return the one that SQLAlchemy's asyncpg dialect takes."""
+
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        options = {"ssl" if name == "sslmode" else name: value for name, value in parse_qsl(parts.query)}
+        is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+asyncpg"}
+        # Reading `port` raises ValueError when it is not a port.
+        if not is_postgres or not parts.path.strip("/") or parts.port == 0:
+            raise ValueError
+        if unknown := options.keys() - {"host", "port", "ssl"}:
+            raise Unusable(f"has the option {min(unknown)!r}, which is not known")
+        if not (parts.hostname or "host" in options):
+            raise Unusable("names no host")
+        return parts._replace(scheme="postgresql+asyncpg", query=urlencode(options, safe="/"), fragment="").geturl()
+
+    return Parser("postgresql://user:password@host:5432/database, with ?sslmode=… at most", parse)
+
+
+def is_placeholder(text: str) -> bool:
+    letters = re.sub(r"[^a-z0-9]", "", text.lower())
+    return any(word in letters for word in _PLACEHOLDERS)
+
+
+def refuse_reused_secrets(*, secret_key_text: str, admin_password: str | None, database_url: str | None) -> None:
+    """One leaked secret must not be two."""
+    if secret_key_text and secret_key_text == admin_password:
+        raise ConfigurationError("CMS_SECRET_KEY equals CMS_ADMIN_PASSWORD; expected two different secrets.")
+    if secret_key_text and secret_key_text in unquote(database_url or ""):
+        raise ConfigurationError("CMS_SECRET_KEY is also in CMS_DATABASE_URL; expected two different secrets.")
+    if admin_password and admin_password == unquote(urlsplit(database_url or "").password or ""):
+        raise ConfigurationError("CMS_ADMIN_PASSWORD is also in CMS_DATABASE_URL; expected two different secrets.")
+
+
+def refuse_placeholder_database_password(name: str, database_url: str) -> None:
+    if is_placeholder(unquote(urlsplit(database_url).password or "")):
+        raise ConfigurationError(f"{name} has a placeholder for a password; expected a secret of its own.")
+
+
+def development_secret_key(directory: Path) -> bytes:
+    """Return the key kept in the directory, made by the first call; only its owner can read it."""
+    path = directory / "secret_key"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(_MINIMUM_KEY_BYTES) + "\n")
+        try:
+            # A link appears whole or not at all, so that two first starts agree on one key.
+            path.hardlink_to(draft)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return parse_secret_key(path.read_text().strip())
+    except OSError as error:
+        raise ConfigurationError(
+            f"CMS_DATA_DIR is {str(directory)!r}, where no secret key can be kept: {error.strerror}."
+        ) from None
+    except Unusable as error:
+        raise ConfigurationError(f"{path} {error}; delete it, and another key is made.") from None
+
+
+def _decode(text: str) -> bytes:
+    if re.fullmatch(r"(?:[0-9a-fA-F]{2})+", text):
+        return bytes.fromhex(text)
+    if text == text.lower() or text == text.upper():
+        raise Unusable("is neither random base64 nor hex")
+    digits = text.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except binascii.Error:
+        raise Unusable("is neither base64 nor hex") from None
+
+
+def _is_predictable(key: bytes) -> bool:
+    """Whether the bytes show a pattern that 32 random bytes show less than once in 10^12 keys."""
+    steps = {(later - earlier) % 256 for earlier, later in pairwise(key)}
+    has_few_values = len(set(key)) < _MINIMUM_KEY_BYTES / 2 or len(steps) < _MINIMUM_KEY_BYTES / 4
+    is_periodic = (key + key).find(key, 1) < len(key)
+    is_text = key.isascii() and key.decode("ascii").isprintable()
+    return has_few_values or is_periodic or is_text

@@ -1,0 +1,95 @@
+"""From the process's environment to Settings, in two steps, so that tests need only the second."""
+
+import os
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from cms_service.core.config.credentials import (
+    development_secret_key,
+    refuse_placeholder_database_password,
+    refuse_reused_secrets,
+)
+from cms_service.core.config.settings import VARIABLES, Environment, Settings, processor_count, variable_name
+from cms_service.core.exceptions import ConfigurationError
+
+_PREFIX = "CMS_"
+
+
+def read_environment(directory: Path | None = None) -> dict[str, str]:
+    """Return the variables of the service; in development those missing come from `.env` in the directory."""
+    own = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}  # noqa: TID251 - here it is
+    path = (directory or Path.cwd()) / ".env"
+    try:
+        file = dotenv_values(path, interpolate=False) if path.is_file() else {}
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(
+            f"{path} cannot be read; expected UTF-8 text with a NAME=value on each line."
+        ) from None
+    both = {name: value for name, value in file.items() if name.startswith(_PREFIX) and value} | own
+    is_development = both.get("CMS_ENV", "").strip().lower() == Environment.DEVELOPMENT
+    return both if is_development else own
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Return what the variables say.
+
+    In development a missing secret key is made and kept in `CMS_DATA_DIR`. Raises ConfigurationError, which names
+    the first variable that is unknown, missing or wrong, and never shows a secret.
+    """
+    texts = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
+    _refuse_unknown(texts)
+    environment = _read("environment", texts, Environment.PRODUCTION)
+    values = {field: _read(field, texts, environment) for field in VARIABLES}
+    _refuse_contradictions(values, texts)
+    is_production = environment is Environment.PRODUCTION
+
+    # What is computed from the rest; the table describes it in words.
+    values["public_url"] = values["public_url"] or f"http://127.0.0.1:{values['port']}"
+    values["database_direct_url"] = values["database_direct_url"] or values["database_url"]
+    values["hash_concurrency"] = values["hash_concurrency"] or processor_count()
+    if not is_production and values["secret_key"] is None:
+        values["secret_key"] = development_secret_key(values["data_dir"])
+    return Settings(**values)
+
+
+def _read(field: str, texts: Mapping[str, str], environment: Environment) -> Any:
+    variable, name = VARIABLES[field], variable_name(field)
+    default = variable.default
+    if environment is Environment.DEVELOPMENT and variable.development_default is not None:
+        default = variable.development_default
+    text = texts.get(name, default)
+    if text is not None:
+        return variable.read(name, text)
+    if environment is Environment.PRODUCTION and variable.is_required_in_production:
+        raise ConfigurationError(f"{name} is missing; expected {variable.parser.expected}.")
+    return None
+
+
+def _refuse_unknown(texts: Mapping[str, str]) -> None:
+    known = [variable_name(field) for field in VARIABLES]
+    for name in sorted(texts.keys() - set(known)):
+        similar = get_close_matches(name, known, n=1)
+        hint = f"did you mean {similar[0]}?" if similar else "`cms-service settings` lists those there are."
+        raise ConfigurationError(f"{name} is not a setting; {hint}")
+
+
+def _refuse_contradictions(values: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+    if values["refresh_absolute_seconds"] < values["refresh_idle_seconds"]:
+        raise ConfigurationError(
+            f"CMS_REFRESH_ABSOLUTE_SECONDS is {values['refresh_absolute_seconds']}; expected "
+            f"CMS_REFRESH_IDLE_SECONDS ({values['refresh_idle_seconds']}) or more."
+        )
+    if values["database_direct_url"] and not values["database_url"]:
+        raise ConfigurationError("CMS_DATABASE_DIRECT_URL is set and CMS_DATABASE_URL is not; expected both.")
+    refuse_reused_secrets(
+        secret_key_text=texts.get("CMS_SECRET_KEY", ""),
+        admin_password=values["admin_password"],
+        database_url=values["database_url"],
+    )
+    if values["environment"] is Environment.PRODUCTION:
+        for field in ("database_url", "database_direct_url"):
+            refuse_placeholder_database_password(variable_name(field), values[field] or "")

@@ -1,0 +1,109 @@
+"""One stream of log lines on standard error: ours and those of every library, in one format."""
+
+import logging
+import logging.config
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from cms_service.core.config.settings import LogFormat, Settings
+
+_SECRET_NAME = re.compile(r"password|secret|token|authorization|cookie|credential|api_?key|private_?key", re.IGNORECASE)
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def configure_logging(settings: Settings) -> None:
+    """From here on everything that this process logs leaves through one pipeline. Calling it again does no harm."""
+    logging.config.dictConfig(log_dictconfig(settings))
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=_processors(settings.log_format, structlog.processors.add_log_level),
+        wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def log_dictconfig(settings: Settings) -> dict[str, Any]:
+    """The configuration of the standard library's `logging`, in the form that Granian wants for its own processes."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"pipeline": {"()": f"{__name__}.library_formatter", "log_format": str(settings.log_format)}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "pipeline"}
+        },
+        "root": {"level": _level(settings), "handlers": ["stderr"]},
+        "loggers": {
+            "_granian": {"level": "INFO", "propagate": True},
+            # The envelope writes one line per request, without the query string that this one would show.
+            "granian.access": {"level": "CRITICAL", "propagate": True},
+            # Below WARNING it logs statements with their parameters.
+            "sqlalchemy": {"level": "WARNING"},
+        },
+    }
+
+
+def library_formatter(log_format: str) -> logging.Formatter:
+    """Formats the records of libraries like our own lines."""
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_processors(LogFormat(log_format), structlog.stdlib.add_log_level),
+        ],
+        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name],
+    )
+
+
+def _processors(log_format: LogFormat, add_level: Processor) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        add_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _clean_event,
+        structlog.processors.JSONRenderer(serializer=_to_json)
+        if log_format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+
+
+def _clean_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """No secret by its name, and no character that could end the line and begin a forged one."""
+    traceback = event.pop("exception", None)
+    cleaned: EventDict = _clean(event)
+    if traceback is not None:
+        cleaned["exception"] = "\n".join(f"  {_escape(line)}" for line in str(traceback).split("\n"))
+    return cleaned
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return _escape(value)
+    if isinstance(value, Mapping):
+        return {
+            _escape(str(name)): "[redacted]" if _SECRET_NAME.search(str(name)) else _clean(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _escape(text: str) -> str:
+    return _CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def _to_json(event: EventDict, **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def _level(settings: Settings) -> int:
+    return logging.getLevelNamesMapping()[settings.log_level.upper()]

@@ -1,0 +1,61 @@
+"""The settings for people: `.env.example` and the table of the documentation."""
+
+from textwrap import wrap
+
+from cms_service.core.config.settings import VARIABLES, Settings, variable_name
+from cms_service.core.config.variables import Variable
+
+_WIDTH = 100
+
+
+def render_env_example() -> str:
+    """Return the text of `.env.example`: every setting, described, with its default in development."""
+    lines = [
+        "# Settings of cms-service, made by `cms-service settings --env-example`. Copy to `.env`, which is read in",
+        "# development only. Every line that starts with #CMS_ shows the default, or an example where there is none.",
+        "",
+        "CMS_ENV=development",
+    ]
+    for field, variable in VARIABLES.items():
+        if field == "environment":
+            continue
+        facts = f"Expected: {variable.parser.expected}."
+        if variable.computed_default:
+            facts += f" Default: {variable.computed_default}."
+        paragraphs = (variable.description, facts)
+        lines += ["", *(f"# {line}" for paragraph in paragraphs for line in wrap(paragraph, _WIDTH))]
+        lines.append(f"#{variable_name(field)}={_development_text(variable)}")
+    return "\n".join(lines) + "\n"
+
+
+def render_settings(settings: Settings) -> str:
+    """Return one line for each setting with its present value; secrets are not shown."""
+    return "".join(f"{variable_name(field)}={_text(value)}\n" for field, value in settings.__rich_repr__())
+
+
+def render_settings_reference() -> str:
+    """Return a Markdown table of every setting."""
+    rows = [
+        f"| `{variable_name(field)}` | {_default_words(variable)} | {variable.parser.expected} "
+        f"| {variable.description} |"
+        for field, variable in VARIABLES.items()
+    ]
+    return "\n".join(["| Variable | Default | Expected | What it decides |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _development_text(variable: Variable) -> str:
+    texts = (variable.development_default, variable.default, variable.example)
+    return next((text for text in texts if text), "")
+
+
+def _default_words(variable: Variable) -> str:
+    words = variable.computed_default or (f"`{variable.default}`" if variable.default else "none")
+    if variable.development_default:
+        words += f" (development: `{variable.development_default}`)"
+    return f"**required**; {words}" if variable.is_required_in_production else words

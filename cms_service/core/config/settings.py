@@ -1,0 +1,320 @@
+"""What the operator decides. The fields below are the only list of settings: everything else is made from it."""
+
+import os
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+
+from cms_service.core.config.credentials import account_password, postgres_url, secret_key
+from cms_service.core.config.variables import (
+    Variable,
+    directory,
+    email_address,
+    ip_address,
+    ip_networks,
+    one_of,
+    seconds,
+    web_origins,
+    web_url,
+    whole_number,
+)
+
+_PREFIX = "CMS_"
+_DAY_SECONDS = 86_400
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class Registration(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the environment decides, read once and checked. Secrets do not show in its repr."""
+
+    environment: Annotated[
+        Environment,
+        Variable(
+            name="CMS_ENV",
+            parser=one_of(Environment),
+            default="production",
+            description="In development the service brings its own database, migrates it, makes its first "
+            "administrator and reads `.env`. In production it does nothing by itself and accepts no default secret.",
+        ),
+    ]
+    host: Annotated[
+        str,
+        Variable(
+            parser=ip_address(),
+            default="127.0.0.1",
+            description="The address to listen on; `0.0.0.0` in a container.",
+        ),
+    ]
+    port: Annotated[
+        int,
+        Variable(parser=whole_number(1, 65_535), default="8000", description="The TCP port to listen on."),
+    ]
+    workers: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 64),
+            default="1",
+            description="Worker processes. Each has its own database connections and caches.",
+        ),
+    ]
+    public_url: Annotated[
+        str,
+        Variable(
+            parser=web_url(),
+            is_required_in_production=True,
+            computed_default="`http://127.0.0.1` and the port, in development",
+            example="https://accounts.example.org",
+            description="Where clients reach the service. It is the issuer (`iss`) of access tokens and the base of "
+            "every link that is sent; the Host header never is.",
+        ),
+    ]
+    database_url: Annotated[
+        str | None,
+        Variable(
+            parser=postgres_url(),
+            is_secret=True,
+            is_required_in_production=True,
+            computed_default="a PostgreSQL of its own under `CMS_DATA_DIR`, in development",
+            example="postgresql://cms:PASSWORD@db.internal:5432/cms",
+            description="The PostgreSQL database. It may point at pgbouncer in transaction mode.",
+        ),
+    ]
+    database_direct_url: Annotated[
+        str | None,
+        Variable(
+            parser=postgres_url(),
+            is_secret=True,
+            computed_default="`CMS_DATABASE_URL`",
+            example="postgresql://cms:PASSWORD@db.internal:5432/cms",
+            description="The same database without a pooler between: migrations and LISTEN need a session of their "
+            "own.",
+        ),
+    ]
+    database_pool_size: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 200),
+            default="10",
+            description="The most database connections that one worker opens for requests.",
+        ),
+    ]
+    database_pool_timeout_seconds: Annotated[
+        float,
+        Variable(
+            parser=seconds(0.1, 30),
+            default="1.0",
+            description="How long a request waits for a free connection before it is answered 503.",
+        ),
+    ]
+    database_connect_timeout_seconds: Annotated[
+        float,
+        Variable(
+            parser=seconds(0.1, 30),
+            default="1.0",
+            description="How long opening a connection may take.",
+        ),
+    ]
+    database_command_timeout_seconds: Annotated[
+        float,
+        Variable(
+            parser=seconds(0.1, 300),
+            default="5.0",
+            description="How long one statement may run (`statement_timeout`).",
+        ),
+    ]
+    database_lock_timeout_seconds: Annotated[
+        float,
+        Variable(
+            parser=seconds(0.1, 300),
+            default="2.0",
+            description="How long one statement waits for a row or table lock (`lock_timeout`).",
+        ),
+    ]
+    data_dir: Annotated[
+        Path,
+        Variable(
+            parser=directory(),
+            default=".data",
+            description="Where development keeps its database and its generated secret key.",
+        ),
+    ]
+    pg_bin: Annotated[
+        Path | None,
+        Variable(
+            parser=directory(),
+            computed_default="the binaries of the development dependencies, else those of the system",
+            example="/usr/lib/postgresql/17/bin",
+            description="Development only: the folder with `initdb` and `postgres` for the service's own database.",
+        ),
+    ]
+    secret_key: Annotated[
+        bytes,
+        Variable(
+            parser=secret_key(),
+            is_secret=True,
+            is_required_in_production=True,
+            computed_default="made by the first start and kept in `CMS_DATA_DIR`, in development",
+            description="Protects the signing keys in the database, refresh tokens and cursors. All replicas share it. "
+            "Make one with `openssl rand -base64 32`.",
+        ),
+    ]
+    admin_email: Annotated[
+        str,
+        Variable(
+            parser=email_address(),
+            default="admin@example.org",
+            description="The first administrator's e-mail address.",
+        ),
+    ]
+    admin_password: Annotated[
+        str | None,
+        Variable(
+            parser=account_password(),
+            is_secret=True,
+            computed_default="made and shown once by the first start, in development",
+            description="The first administrator's password. In production `cms-service create-admin` takes it, and "
+            "asks for one where there is none.",
+        ),
+    ]
+    registration: Annotated[
+        Registration,
+        Variable(
+            parser=one_of(Registration),
+            default="open",
+            description="Whether anybody may register an account, or administrators make them.",
+        ),
+    ]
+    access_token_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(30, 3600),
+            default="300",
+            description="How long an access token lives.",
+        ),
+    ]
+    refresh_idle_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(60, 365 * _DAY_SECONDS),
+            default="604800",
+            description="A session ends when it is not refreshed for this long.",
+        ),
+    ]
+    refresh_absolute_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(60, 365 * _DAY_SECONDS),
+            default="2592000",
+            description="A session ends this long after login, however busy it is. Not less than "
+            "`CMS_REFRESH_IDLE_SECONDS`.",
+        ),
+    ]
+    refresh_grace_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(0, 60),
+            default="10",
+            description="For how long a client that missed the answer to a refresh may repeat it.",
+        ),
+    ]
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Variable(
+            parser=web_origins(),
+            default="",
+            example="https://editor.example.org",
+            description="The web origins whose pages may call the service from a browser.",
+        ),
+    ]
+    trusted_proxies: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Variable(
+            parser=ip_networks(),
+            default="",
+            example="10.0.0.0/8",
+            description="The reverse proxies whose X-Forwarded-For is believed. Nobody else's is.",
+        ),
+    ]
+    hash_concurrency: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 256),
+            computed_default="the number of processors",
+            description="How many passwords one worker hashes at once. Each takes 19 MiB and one processor.",
+        ),
+    ]
+    hash_queue_size: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 10_000),
+            default="64",
+            description="How many more may wait for that; beyond it the answer is 503.",
+        ),
+    ]
+    log_format: Annotated[
+        LogFormat,
+        Variable(
+            parser=one_of(LogFormat),
+            default="json",
+            development_default="console",
+            description="One JSON object a line, or text for people.",
+        ),
+    ]
+    log_level: Annotated[
+        LogLevel,
+        Variable(parser=one_of(LogLevel), default="info", description="What is logged from this severity on."),
+    ]
+
+    @property
+    def is_development(self) -> bool:
+        return self.environment is Environment.DEVELOPMENT
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(field, "…" if variable.is_secret else getattr(self, field)) for field, variable in VARIABLES.items()]
+
+
+def _variables() -> dict[str, Variable]:
+    return {
+        field: next(item for item in hint.__metadata__ if isinstance(item, Variable))
+        for field, hint in get_type_hints(Settings, include_extras=True).items()
+    }
+
+
+VARIABLES = _variables()
+"""Every variable under the name of its field in Settings."""
+
+
+def variable_name(field: str) -> str:
+    return VARIABLES[field].name or _PREFIX + field.upper()
+
+
+def processor_count() -> int:
+    """Return how many processors this process may use, which in a container can be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

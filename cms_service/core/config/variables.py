@@ -1,0 +1,134 @@
+"""How the text of one environment variable becomes one value, or one clear refusal."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from cms_service.core.exceptions import ConfigurationError
+
+
+class Unusable(ValueError):
+    """The text cannot be used, for a reason that is worth saying. The reason never repeats the text."""
+
+
+class Parser(msgspec.Struct, frozen=True):
+    """Reads one kind of value."""
+
+    expected: str
+    """What is accepted, as it completes the sentence "expected …"."""
+    parse: Callable[[str], object]
+    """Raises ValueError."""
+
+
+class Variable(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of one environment variable: parsing, `.env.example` and the reference follow from it."""
+
+    parser: Parser
+    description: str
+    default: str | None = None
+    """As it would be written in the environment."""
+    development_default: str | None = None
+    """Takes the place of `default` in development."""
+    computed_default: str | None = None
+    """Says in words what stands in when there is neither text nor default; `load_settings` computes it."""
+    example: str | None = None
+    name: str | None = None
+    """Where it is not `CMS_` and the name of the field."""
+    is_secret: bool = False
+    is_required_in_production: bool = False
+
+    def read(self, name: str, text: str) -> object:
+        """Return the value, or raise ConfigurationError; a secret's text is in no message."""
+        try:
+            return self.parser.parse(text)
+        except Unusable as error:
+            reason = str(error)
+        except ValueError:
+            reason = "cannot be read" if self.is_secret else f"is {text!r}"
+        raise ConfigurationError(f"{name} {reason}; expected {self.parser.expected}.")
+
+
+def free_text() -> Parser:
+    return Parser("text", str)
+
+
+def directory() -> Parser:
+    return Parser("the path of a directory", lambda text: Path(text).expanduser().absolute())
+
+
+def one_of(kind: type[StrEnum]) -> Parser:
+    return Parser(" or ".join(kind), lambda text: kind(text.lower()))
+
+
+def whole_number(lowest: int, highest: int) -> Parser:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not lowest <= int(text) <= highest:
+            raise ValueError
+        return int(text)
+
+    return Parser(f"a whole number from {lowest} to {highest}", parse)
+
+
+def seconds(lowest: float, highest: float) -> Parser:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text) or not lowest <= float(text) <= highest:
+            raise ValueError
+        return float(text)
+
+    return Parser(f"seconds from {lowest:g} to {highest:g}", parse)
+
+
+def ip_address() -> Parser:
+    def parse(text: str) -> str:
+        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text))
+
+    return Parser("an IP address", parse)
+
+
+def email_address() -> Parser:
+    def parse(text: str) -> str:
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", text):
+            raise ValueError
+        return text
+
+    return Parser("an e-mail address", parse)
+
+
+def web_url() -> Parser:
+    def parse(text: str) -> str:
+        parts = urlsplit(text)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or "@" in text:
+            raise ValueError
+        return text.rstrip("/")
+
+    return Parser("an http:// or https:// URL without user, query and fragment", parse)
+
+
+def web_origins() -> Parser:
+    def parse_one(text: str) -> str:
+        parts = urlsplit(text)
+        is_origin = parts.scheme in {"http", "https"} and parts.hostname and text == f"{parts.scheme}://{parts.netloc}"
+        if not is_origin or "@" in text or "*" in text or text != text.lower():
+            raise ValueError
+        return text
+
+    return Parser(
+        "a comma-separated list of exact origins, as in https://editor.example.org; neither * nor null",
+        lambda text: tuple(parse_one(origin) for origin in _split(text)),
+    )
+
+
+def ip_networks() -> Parser:
+    return Parser(
+        "a comma-separated list of IP addresses or networks, as in 10.0.0.0/8",
+        lambda text: tuple(ipaddress.ip_network(network) for network in _split(text)),
+    )
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
