@@ -1,0 +1,43 @@
+"""The way to PostgreSQL."""
+
+from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
+from cms_service.core.database.engine import create_engine
+from cms_service.core.database.errors import UNIQUENESS, translate_error
+from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
+from cms_service.core.database.migrations import (
+    current_revision,
+    downgrade,
+    head_revision,
+    is_current,
+    migration_connection,
+    upgrade,
+)
+from cms_service.core.database.readiness import check_readiness
+from cms_service.core.database.running import direct_url, running_database
+from cms_service.core.database.unit_of_work import UnitOfWork, WorkFactory, unit_of_work
+
+__all__ = [
+    "UNIQUENESS",
+    "EmbeddedPostgres",
+    "Ordering",
+    "Position",
+    "Slice",
+    "UnitOfWork",
+    "Window",
+    "WorkFactory",
+    "check_readiness",
+    "create_engine",
+    "current_revision",
+    "direct_url",
+    "downgrade",
+    "end_with_parent",
+    "escape_like",
+    "fetch_slice",
+    "head_revision",
+    "is_current",
+    "migration_connection",
+    "running_database",
+    "translate_error",
+    "unit_of_work",
+    "upgrade",
+]

@@ -1,0 +1,150 @@
+"""Bringing a database to a revision: one process at a time, each migration whole or not at all."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+ADVISORY_LOCK_KEY = int.from_bytes(b"cms-migr")
+LOCK_POLL_SECONDS = 0.25
+LOCK_TIMEOUT_MILLISECONDS = 4000
+"""A migration that waits for a table longer than this fails, rather than holding up every request behind it."""
+AUDIT_MONTHS_AHEAD = 12
+
+logger = logging.getLogger(__name__)
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """The database is at the revision, and has the partitions of the audit trail for a year.
+
+    Waits for another process that is migrating. A database that a later version has migrated stays as it is.
+    Must be called outside an event loop.
+    """
+
+    async def run() -> None:
+        async with migration_connection(url) as connection:
+            current = await connection.run_sync(_revision_of)
+            if revision == "head" and is_newer(current):
+                logger.warning("the database is at revision %s, made by a later version; it stays there", current)
+                return
+            await connection.run_sync(_run_alembic, command.upgrade, revision)
+            if revision == "head":
+                await connection.execute(
+                    text("SELECT create_audit_partitions(:months)"), {"months": AUDIT_MONTHS_AHEAD}
+                )
+                await connection.commit()
+
+    asyncio.run(run())
+
+
+def downgrade(url: str, revision: str) -> None:
+    """The database is at an earlier revision; `base` is the empty database."""
+
+    async def run() -> None:
+        async with migration_connection(url) as connection:
+            await connection.run_sync(_run_alembic, command.downgrade, revision)
+
+    asyncio.run(run())
+
+
+def current_revision(url: str) -> str | None:
+    """Return the revision of the database; None when it is empty."""
+
+    async def run() -> str | None:
+        engine = create_async_engine(url, poolclass=NullPool)
+        try:
+            async with engine.connect() as connection:
+                return await connection.run_sync(_revision_of)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(run())
+
+
+def is_current(revision: str | None) -> bool:
+    """Whether this version can work with a database at the revision: its own newest, or a later version's.
+
+    Migrations only add until no running version needs what they take away, so an older version stays in service
+    while a newer one is rolled out.
+    """
+    return revision == head_revision() or is_newer(revision)
+
+
+def is_newer(revision: str | None) -> bool:
+    """Whether only a later version can have made the revision."""
+    return revision is not None and revision not in _known_revisions()
+
+
+@cache
+def head_revision() -> str | None:
+    """Return the newest revision that this version knows."""
+    return _scripts().get_current_head()
+
+
+@asynccontextmanager
+async def migration_connection(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection that alone may migrate the database, until it closes."""
+    server_settings = {"application_name": "cms-service migrate", "lock_timeout": str(LOCK_TIMEOUT_MILLISECONDS)}
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"server_settings": server_settings})
+    try:
+        async with engine.connect() as connection:
+            await _lock(connection)
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+async def _lock(connection: AsyncConnection) -> None:
+    # Asked for again and again: a session that waits inside the lock function holds a snapshot, which
+    # CREATE INDEX CONCURRENTLY in the session that has the lock would wait for in turn.
+    is_told = False
+    while not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_LOCK_KEY}):
+        await connection.rollback()
+        if not is_told:
+            logger.info("another process is migrating the database; waiting for it")
+            is_told = True
+        await asyncio.sleep(LOCK_POLL_SECONDS)
+    await connection.commit()
+
+
+def _run_alembic(connection: Connection, action: Callable[[Config, str], None], revision: str) -> None:
+    # `env.py` says which migration runs, without the rest.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    action(_config(connection), revision)
+
+
+def _revision_of(connection: Connection) -> str | None:
+    has_table = connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version")) if has_table else None
+    connection.rollback()
+    return revision
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_directory()).replace("%", "%%"))
+    return config
+
+
+@cache
+def _known_revisions() -> frozenset[str]:
+    return frozenset(script.revision for script in _scripts().walk_revisions())
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _directory() -> Path:
+    """Return where the migrations are: inside an installed package, at the top of a checkout."""
+    package = Path(__file__).parents[2]
+    installed = package / "migrations"
+    return installed if installed.is_dir() else package.parent / "migrations"
