@@ -1,0 +1,94 @@
+"""Hashing passwords without holding up anybody else."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from unicodedata import normalize
+
+import argon2
+import msgspec
+
+from cms_service.core.exceptions import Overloaded, Violation
+
+MIN_CHARACTERS = 15
+"""NIST SP 800-63B-4 §3.1.1.2: at least 15 where the password is the only factor."""
+MAX_CHARACTERS = 128
+MAX_BYTES = 1024
+
+ARGON2ID = argon2.Parameters(
+    type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=2, memory_cost=19456, parallelism=1
+)
+"""The second recommended option of OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane."""
+
+T = TypeVar("T")
+
+
+def password_violations(password: str, pointer: str) -> list[Violation]:
+    """Every way in which `password` is not acceptable; none is an acceptable one."""
+    password = normalize("NFC", password)
+    violations = []
+    if len(password) < MIN_CHARACTERS:
+        violations.append(Violation(pointer, "too_short", f"A password has at least {MIN_CHARACTERS} characters."))
+    if len(password) > MAX_CHARACTERS or len(password.encode()) > MAX_BYTES:
+        violations.append(
+            Violation(pointer, "too_long", f"A password has at most {MAX_CHARACTERS} characters and {MAX_BYTES} bytes.")
+        )
+    return violations
+
+
+class PasswordCheck(msgspec.Struct, frozen=True):
+    """What verifying a password found."""
+
+    is_correct: bool
+    needs_rehash: bool
+    """Correct, but stored with other parameters than today's."""
+
+
+class PasswordHasher:
+    """Argon2id in threads of its own: at most `concurrency` at once, at most `queue_size` waiting."""
+
+    def __init__(self, concurrency: int, queue_size: int, parameters: argon2.Parameters = ARGON2ID) -> None:
+        self._hasher = argon2.PasswordHasher.from_parameters(parameters)
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2")
+        self._limit = concurrency + queue_size
+        self._pending = 0
+        self._stand_in = self._hasher.hash("nobody has this password")
+
+    async def hash(self, password: str) -> str:
+        """The PHC string to store.
+
+        Raises:
+            Overloaded: the queue is full; nothing was started.
+        """
+        return await self._run(lambda: self._hasher.hash(normalize("NFC", password)))
+
+    async def check(self, password_hash: str | None, password: str) -> PasswordCheck:
+        """Whether `password` is the one behind `password_hash`. Without a hash it is not, at the same cost.
+
+        Raises:
+            Overloaded: the queue is full; nothing was started.
+        """
+        stored = password_hash or self._stand_in
+        try:
+            await self._run(lambda: self._hasher.verify(stored, normalize("NFC", password)))
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return PasswordCheck(is_correct=False, needs_rehash=False)
+        if password_hash is None:
+            return PasswordCheck(is_correct=False, needs_rehash=False)
+        return PasswordCheck(is_correct=True, needs_rehash=self._hasher.check_needs_rehash(password_hash))
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        if self._pending >= self._limit:
+            raise Overloaded(retry_after_seconds=1)
+        self._pending += 1
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        # Counted until the thread is done, even when whoever asked has gone.
+        future.add_done_callback(self._finished)
+        return await future
+
+    def _finished(self, _: object) -> None:
+        self._pending -= 1
