@@ -1,0 +1,43 @@
+"""Who changed what, and when."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from cms_service.models._base import Base
+
+
+class AuditEvent(Base):
+    """One change or refusal. Append-only: triggers refuse every UPDATE, DELETE and TRUNCATE.
+
+    It references nothing by foreign key, so that it outlives what it tells of. Partitioned by month of `at`.
+    """
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_actor_id", "actor_id", "at", "id"),
+        Index("ix_audit_events_target", "target_type", "target_id", "at", "id"),
+        Index("ix_audit_events_action", "action", "at", "id"),
+        Index("ix_audit_events_request_id", "request_id"),
+        {"postgresql_partition_by": "RANGE (at)"},
+    )
+
+    at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    actor_id: Mapped[UUID | None]
+    """The user who acted; null for the service itself and for strangers."""
+    session_id: Mapped[UUID | None]
+    """The session whose credential was used."""
+    action: Mapped[str]
+    target_type: Mapped[str | None]
+    target_id: Mapped[UUID | None]
+    before: Mapped[dict[str, Any] | None]
+    """The members that changed, as they were."""
+    after: Mapped[dict[str, Any] | None]
+    """The members that changed, as they are now."""
+    request_id: Mapped[str | None]
+    ip: Mapped[str | None]
