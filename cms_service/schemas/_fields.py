@@ -1,0 +1,116 @@
+"""Types of members that several resources share. Patterns use `\\x` escapes, which every SDK generator reads."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters: PostgreSQL refuses NUL, and logs and pages are better off without the rest."""
+
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern=TEXT_PATTERN,
+        description="E-mail address. Compared and stored without regard to case.",
+        examples=["ada@example.org"],
+        extra_json_schema={"format": "email"},
+    ),
+]
+DisplayName = Annotated[
+    str,
+    Meta(min_length=1, max_length=100, pattern=TEXT_PATTERN, description="Shown to people.", examples=["Ada Lovelace"]),
+]
+ExternalId = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=TEXT_PATTERN,
+        description="Id of the same person in another system; unique.",
+        examples=["hr-1815"],
+    ),
+]
+NewPassword = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        pattern=TEXT_PATTERN,
+        description="15 to 128 characters, of any kind. Spaces count and are kept.",
+        examples=["seven green owls on a wire"],
+        extra_json_schema={"format": "password"},
+    ),
+]
+PresentPassword = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=1024,
+        pattern=TEXT_PATTERN,
+        description="The password in use.",
+        examples=["seven green owls on a wire"],
+        extra_json_schema={"format": "password"},
+    ),
+]
+RoleName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[a-z][a-z0-9_-]*$",
+        description="Machine name, unique.",
+        examples=["editor"],
+    ),
+]
+Title = Annotated[
+    str, Meta(min_length=1, max_length=100, pattern=TEXT_PATTERN, description="Shown to people.", examples=["Editor"])
+]
+Description = Annotated[
+    str,
+    Meta(
+        max_length=500, pattern=TEXT_PATTERN, description="What it is for.", examples=["Publishes what others wrote."]
+    ),
+]
+PermissionName = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=100,
+        pattern=r"^([a-z][a-z0-9_-]*:([a-z][a-z0-9_-]*|\*)|\*:\*)$",
+        description="`resource:action`. `articles:*` implies every action on articles, `*:*` everything.",
+        examples=["articles:publish"],
+    ),
+]
+Scope = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f]+$",
+        description="The one thing that it is limited to, as `type:id`. Null is everywhere.",
+        examples=["site:blog"],
+    ),
+]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=1, max_length=500, pattern=TEXT_PATTERN, description="Why.", examples=["Stands in for Grace in May."]
+    ),
+]
+RefreshTokenText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=200,
+        pattern=TEXT_PATTERN,
+        description="The refresh token, as it was given out.",
+        examples=["cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ6ryzRSOmZbwmXubLwoahAfFBvjySpEMnWe96rU3k7Ge1"],
+    ),
+]
+Instant = Annotated[datetime, Meta(tz=True, examples=["2026-05-01T08:00:00Z"])]
+Version = Annotated[
+    int, Meta(ge=1, le=2**31 - 1, description="Counts the changes; quoted, it serves as entity tag in If-Match.")
+]
+Ids = Annotated[list[UUID], Meta(max_length=500)]

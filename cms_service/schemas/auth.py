@@ -1,0 +1,65 @@
+"""Signing up, in and out."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from cms_service.schemas._fields import DisplayName, Email, NewPassword, PresentPassword, RefreshTokenText
+from cms_service.schemas.user import UserRead
+
+Seconds = Annotated[int, Meta(ge=0, le=2**31 - 1, description="In seconds from now.")]
+
+
+class RegisterRequest(Struct, forbid_unknown_fields=True):
+    """A person who opens an account."""
+
+    email: Email
+    password: NewPassword
+    display_name: DisplayName
+
+
+class LoginRequest(Struct, forbid_unknown_fields=True):
+    """A person who signs in."""
+
+    email: Email
+    password: PresentPassword
+
+
+class RefreshRequest(Struct, forbid_unknown_fields=True):
+    """A client that stays signed in."""
+
+    refresh_token: RefreshTokenText
+
+
+class LogoutRequest(Struct, forbid_unknown_fields=True):
+    """A client that signs out. Without a refresh token, the session of the access token ends."""
+
+    refresh_token: RefreshTokenText | None = None
+
+
+class PasswordChange(Struct, forbid_unknown_fields=True):
+    """A person who changes the password."""
+
+    current_password: PresentPassword
+    new_password: NewPassword
+
+
+class TokenResponse(Struct):
+    """A fresh pair of tokens (RFC 6749 §5.1)."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: Seconds
+    refresh_token: RefreshTokenText
+    refresh_expires_in: Seconds
+
+
+class LoginResponse(Struct):
+    """A fresh pair of tokens, and whose they are."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: Seconds
+    refresh_token: RefreshTokenText
+    refresh_expires_in: Seconds
+    user: UserRead

@@ -1,0 +1,23 @@
+"""Parts of lists."""
+
+from typing import Annotated, Generic, TypeVar
+
+from msgspec import Meta, Struct
+
+T = TypeVar("T")
+
+
+class Page(Struct, Generic[T]):
+    """A part of a list."""
+
+    items: list[T]
+    next_cursor: Annotated[str, Meta(description="Pass it as `cursor` for the next part.")] | None
+    total: Annotated[int, Meta(ge=0, description="Size of the whole list, if it was asked for.")] | None
+
+
+class ListQuery(Struct, frozen=True, kw_only=True):
+    """Which part of a list is wanted, as it came from the client."""
+
+    limit: int
+    cursor: str | None
+    include_total: bool = False

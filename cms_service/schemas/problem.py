@@ -1,0 +1,52 @@
+"""What every refusal looks like: RFC 9457 problem details."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Status = Annotated[int, Meta(ge=400, le=599, description="The HTTP status, repeated.")]
+ProblemType = Annotated[str, Meta(description="`/problems/` and the code: names the kind of problem.")]
+Title = Annotated[str, Meta(description="The same sentence for every occurrence of this kind.")]
+Detail = Annotated[str, Meta(description="What happened this time, for people.")]
+Instance = Annotated[str, Meta(description="The path that was asked for.")]
+Code = Annotated[str, Meta(description="Stable name of the kind of problem, for programs.", examples=["not_found"])]
+RequestId = Annotated[str, Meta(description="The same as the `X-Request-ID` header; quote it to the operators.")]
+
+
+class FieldError(Struct, frozen=True):
+    """One way in which the input breaks its contract."""
+
+    pointer: Annotated[
+        str,
+        Meta(
+            description="RFC 6901 pointer into the body, or `query/NAME`, `header/NAME`; empty for the whole body.",
+            examples=["/email"],
+        ),
+    ]
+    code: Annotated[str, Meta(description="Stable reason, for programs.", examples=["too_short"])]
+    detail: Annotated[str, Meta(description="The reason, for people.")]
+
+
+class Problem(Struct, frozen=True):
+    """Why a request was refused (RFC 9457)."""
+
+    type: ProblemType
+    title: Title
+    status: Status
+    detail: Detail
+    instance: Instance
+    code: Code
+    request_id: RequestId
+
+
+class ValidationProblem(Struct, frozen=True):
+    """Why a request was refused, with every fault of its input (RFC 9457)."""
+
+    type: ProblemType
+    title: Title
+    status: Status
+    detail: Detail
+    instance: Instance
+    code: Code
+    request_id: RequestId
+    errors: Annotated[list[FieldError], Meta(description="Every fault; empty when nothing could be read.")]
