@@ -1,0 +1,47 @@
+"""The caller behind an access token."""
+
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cms_service.models import Permission, RefreshToken, Role, RolePermission, User, UserRole
+
+_PERMISSIONS = func.array(
+    select(Permission.name)
+    .distinct()
+    .select_from(UserRole)
+    .join(Role, Role.id == UserRole.role_id)
+    .join(RolePermission, RolePermission.role_id == Role.id)
+    .join(Permission, Permission.id == RolePermission.permission_id)
+    .where(UserRole.user_id == User.id, UserRole.scope.is_(None), UserRole.is_effective(), Role.deleted_at.is_(None))
+    .correlate(User)
+    .scalar_subquery()
+)
+"""What the user holds everywhere."""
+
+
+class PrincipalRepository:
+    """Reads outside any unit of work, since a caller is known before its request begins."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def find_permissions(self, user_id: UUID, session_id: UUID) -> frozenset[str] | None:
+        """What the user holds everywhere; None if the session or the account no longer counts."""
+        statement = (
+            select(_PERMISSIONS)
+            .select_from(RefreshToken)
+            .join(User, User.id == RefreshToken.user_id)
+            .where(
+                RefreshToken.id == session_id,
+                RefreshToken.user_id == user_id,
+                RefreshToken.revoked_at.is_(None),
+                RefreshToken.expires_at > func.now(),
+                User.is_active,
+                User.deleted_at.is_(None),
+            )
+        )
+        async with self._engine.connect() as connection:
+            names = await connection.scalar(statement)
+        return None if names is None else frozenset(names)

@@ -1,0 +1,140 @@
+"""Accounts."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from advanced_alchemy.repository import SQLAlchemyAsyncRepository
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy.orm import selectinload, undefer
+
+from cms_service.core.database import Ordering, Slice, Window, escape_like, fetch_slice
+from cms_service.core.exceptions import NotFound
+from cms_service.models import Role, User, UserRole
+
+
+class UserRepository(SQLAlchemyAsyncRepository[User]):
+    """Live accounts, except where a name says `deleted`. Every account comes with its roles."""
+
+    model_type = User
+
+    ORDERINGS: ClassVar[dict[str, Ordering]] = {
+        "created_at": Ordering(User.created_at, User.id),
+        "created_at_desc": Ordering(User.created_at, User.id, is_descending=True),
+        "email": Ordering(User.email, User.id),
+        "email_desc": Ordering(User.email, User.id, is_descending=True),
+        "display_name": Ordering(User.display_name, User.id),
+        "display_name_desc": Ordering(User.display_name, User.id, is_descending=True),
+    }
+
+    async def get_live(self, user_id: UUID) -> User:
+        """Raises NotFound."""
+        return _found(await self.session.scalar(_live().where(User.id == user_id)))
+
+    async def lock_live(self, user_id: UUID) -> User:
+        """The account as it is now, which nobody else changes before this transaction ends. Raises NotFound."""
+        return _found(await self.session.scalar(_locked(_live().where(User.id == user_id))))
+
+    async def lock_deleted(self, user_id: UUID) -> User:
+        """The same of a deleted account."""
+        statement = (
+            select(User).options(selectinload(User.roles)).where(User.id == user_id, User.deleted_at.is_not(None))
+        )
+        return _found(await self.session.scalar(_locked(statement)))
+
+    async def get_with_password(self, user_id: UUID) -> User:
+        """The account with its password hash loaded. Raises NotFound."""
+        return _found(await self.session.scalar(_with_password().where(User.id == user_id)))
+
+    async def lock_with_password(self, user_id: UUID) -> User | None:
+        """The locked account with its password hash loaded."""
+        return await self.session.scalar(_locked(_with_password().where(User.id == user_id)))
+
+    async def find_with_password(self, email: str) -> User | None:
+        """The account that `email`, in its canonical form, belongs to, with its password hash loaded."""
+        return await self.session.scalar(_with_password().where(User.email == email))
+
+    async def set_password_hash(self, user: User, password_hash: str) -> None:
+        user.password_hash = password_hash
+        await self.session.flush()
+
+    async def mark_deleted(self, user: User) -> None:
+        """The account counts no more, from now by the database's clock."""
+        user.deleted_at = func.now()
+        await self.session.flush()
+
+    async def touch(self, user: User) -> None:
+        """What belongs to the account has changed: so has its version."""
+        user.updated_at = func.now()
+        await self.session.flush()
+        await self.session.refresh(user, ["roles"])
+
+    async def slice(  # noqa: PLR0913 - each is a filter that a caller may leave out
+        self,
+        sort: str,
+        window: Window,
+        *,
+        is_deleted: bool = False,
+        q: str | None = None,
+        email: str | None = None,
+        external_id: str | None = None,
+        is_active: bool | None = None,
+        role: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> Slice:
+        """Part of the accounts that pass every filter given. `q` is looked for in addresses and names."""
+        statement = select(User).options(selectinload(User.roles))
+        statement = statement.where(User.deleted_at.is_not(None) if is_deleted else User.deleted_at.is_(None))
+        if q is not None:
+            pattern = f"%{escape_like(q)}%"
+            statement = statement.where(
+                or_(User.email.ilike(pattern, escape="\\"), User.display_name.ilike(pattern, escape="\\"))
+            )
+        if email is not None:
+            statement = statement.where(User.email == email)
+        if external_id is not None:
+            statement = statement.where(User.external_id == external_id)
+        if is_active is not None:
+            statement = statement.where(User.is_active == is_active)
+        if role is not None:
+            statement = statement.where(_has_role(Role.name == role))
+        if created_after is not None:
+            statement = statement.where(User.created_at > created_after)
+        if created_before is not None:
+            statement = statement.where(User.created_at < created_before)
+        return await fetch_slice(self.session, statement, self.ORDERINGS[sort], window)
+
+    async def slice_of_role(self, role_id: UUID, window: Window) -> Slice:
+        """Part of the accounts that have the role now, oldest account first."""
+        statement = select(User).where(User.deleted_at.is_(None), _has_role(Role.id == role_id))
+        return await fetch_slice(self.session, statement, self.ORDERINGS["created_at"], window)
+
+
+def _live() -> Select[tuple[User]]:
+    return select(User).options(selectinload(User.roles)).where(User.deleted_at.is_(None))
+
+
+def _with_password() -> Select[tuple[User]]:
+    return _live().options(undefer(User.password_hash))
+
+
+def _locked(statement: Select[tuple[User]]) -> Select[tuple[User]]:
+    # NO KEY: rows that refer to the account may still be added meanwhile.
+    return statement.with_for_update(of=User, key_share=True).execution_options(populate_existing=True)
+
+
+def _has_role(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(
+        UserRole.user_id == User.id,
+        UserRole.is_effective(),
+        Role.id == UserRole.role_id,
+        Role.deleted_at.is_(None),
+        which,
+    )
+
+
+def _found(user: User | None) -> User:
+    if user is None:
+        raise NotFound("There is no such user.")
+    return user
