@@ -1,0 +1,47 @@
+"""Reading the audit trail, and recording refusals in it."""
+
+from cms_service.core.database import UnitOfWork, WorkFactory
+from cms_service.core.exceptions import ServiceError
+from cms_service.core.security import Actor, CursorCodec
+from cms_service.repositories import AuditEventRepository
+from cms_service.schemas import AuditEventQuery, AuditEventRead, Page
+from cms_service.services._listing import Listing
+from cms_service.services._reading import read_audit_event
+from cms_service.services.audit_trail import AuditTrail
+
+
+class AuditEventService:
+    """Shows who changed what, and when."""
+
+    def __init__(self, work: UnitOfWork, cursors: CursorCodec) -> None:
+        self._events = AuditEventRepository(session=work.session, wrap_exceptions=False)
+        self._cursors = cursors
+
+    async def list_events(self, query: AuditEventQuery) -> Page[AuditEventRead]:
+        """The youngest first."""
+        listing = Listing(self._cursors, "audit-events")
+        part = await self._events.slice(
+            listing.window(query),
+            actor_id=query.actor_id,
+            action=query.action,
+            target_type=query.target_type,
+            target_id=query.target_id,
+            request_id=query.request_id,
+            after=query.after,
+            before=query.before,
+        )
+        return listing.page(part, read_audit_event)
+
+
+class RefusalRecorder:
+    """Writes refusals down in a unit of work of their own, since that of the request is rolled back."""
+
+    def __init__(self, work: WorkFactory) -> None:
+        self._work = work
+
+    async def record(self, actor: Actor, refusal: ServiceError) -> None:
+        """The refusal of what the actor wanted is on record."""
+        async with self._work() as work:
+            await AuditTrail(work, actor).record(
+                "access.refused", after={"code": refusal.code, "detail": refusal.detail}
+            )

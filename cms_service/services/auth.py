@@ -1,0 +1,147 @@
+"""Signing up, in and out."""
+
+import msgspec
+
+from cms_service.core.config import Registration
+from cms_service.core.database import UnitOfWork
+from cms_service.core.exceptions import (
+    EmailTaken,
+    InvalidCredentials,
+    PasswordTooWeak,
+    RegistrationClosed,
+    ValidationFailed,
+)
+from cms_service.core.security import Actor, PasswordHasher, password_violations
+from cms_service.models import User
+from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
+from cms_service.schemas import (
+    LoginRequest,
+    LoginResponse,
+    LogoutRequest,
+    PasswordChange,
+    RefreshRequest,
+    RegisterRequest,
+    TokenResponse,
+    UserRead,
+)
+from cms_service.services._reading import read_user
+from cms_service.services.audit_trail import AuditTrail
+from cms_service.services.emails import canonical_email
+from cms_service.services.tokens import TokenIssuer, TokenService
+
+MEMBER = "member"
+"""The system role of everyone who registers."""
+
+
+class AuthService:
+    """Proves who somebody is, once; sessions carry it on.
+
+    Hashing takes long, so no connection is held meanwhile, and what was read before is read again after.
+    """
+
+    def __init__(self, work: UnitOfWork, actor: Actor, issuer: TokenIssuer, hasher: PasswordHasher) -> None:
+        self._work = work
+        self._actor = actor
+        self._registration = issuer.settings.registration
+        self._hasher = hasher
+        self._users = UserRepository(session=work.session, wrap_exceptions=False)
+        self._roles = RoleRepository(session=work.session, wrap_exceptions=False)
+        self._access = AccessRepository(work)
+        self._tokens = TokenService(work, actor, issuer)
+        self._audit = AuditTrail(work, actor)
+
+    async def register(self, data: RegisterRequest) -> UserRead:
+        """A new account with the role `member`.
+
+        Raises:
+            RegistrationClosed: the operator does not let people register.
+            ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
+            EmailTaken: a live account has it.
+        """
+        if self._registration is not Registration.OPEN:
+            raise RegistrationClosed
+        email = canonical_email(data.email)
+        if violations := password_violations(data.password, "/password"):
+            raise PasswordTooWeak(*violations)
+        if await self._users.find_with_password(email) is not None:
+            raise EmailTaken
+        await self._work.pause()
+        user = User(
+            email=email,
+            display_name=data.display_name,
+            password_hash=await self._hasher.hash(data.password),
+            roles=set(),
+        )
+        await self._users.add(user, auto_refresh=False)
+        member = await self._roles.get_by_name(MEMBER)
+        await self._access.put_assignment(None, user, member, None, None, {})
+        await self._users.touch(user)
+        registered = read_user(user)
+        await self._audit.record("user.registered", "user", user.id, after=registered)
+        return registered
+
+    async def login(self, data: LoginRequest) -> LoginResponse:
+        """A new session.
+
+        Raises:
+            InvalidCredentials: unknown, inactive or deleted account, or wrong password: one answer, at one cost.
+        """
+        user = await self._find(data.email)
+        await self._work.pause()
+        password_hash = user.password_hash if user is not None and user.is_active else None
+        check = await self._hasher.check(password_hash, data.password)
+        rehashed = await self._hasher.hash(data.password) if check.needs_rehash else None
+        if user is not None:
+            user = await self._users.lock_with_password(user.id)
+        is_unchanged = user is not None and user.is_active and user.password_hash == password_hash
+        if user is None or not check.is_correct or not is_unchanged:
+            await self._audit.record("session.login_failed", "user", user.id if user is not None else None)
+            raise InvalidCredentials
+        if rehashed is not None:
+            await self._users.set_password_hash(user, rehashed)
+        tokens = await self._tokens.open(user.id)
+        return LoginResponse(**msgspec.structs.asdict(tokens), user=read_user(user))
+
+    async def refresh(self, data: RefreshRequest) -> TokenResponse:
+        """See `TokenService.rotate`."""
+        return await self._tokens.rotate(data.refresh_token)
+
+    async def logout(self, data: LogoutRequest | None) -> None:
+        """The session has ended: that of the refresh token, or else that of the access token.
+
+        Raises:
+            RefreshTokenInvalid: the refresh token is not ours.
+            AuthenticationRequired: there is neither.
+        """
+        if data is not None and data.refresh_token is not None:
+            await self._tokens.end(data.refresh_token)
+        else:
+            await self._tokens.end_current()
+
+    async def change_password(self, data: PasswordChange) -> None:
+        """The actor has a new password, and is signed out everywhere else.
+
+        Raises:
+            PasswordTooWeak: the new password is not acceptable.
+            InvalidCredentials: the current password is wrong.
+        """
+        if violations := password_violations(data.new_password, "/new_password"):
+            raise PasswordTooWeak(*violations)
+        user = await self._users.get_with_password(self._actor.require_user_id())
+        current_hash = user.password_hash
+        await self._work.pause()
+        check = await self._hasher.check(current_hash, data.current_password)
+        new_hash = await self._hasher.hash(data.new_password) if check.is_correct else None
+        locked = await self._users.lock_with_password(user.id)
+        if new_hash is None or locked is None or locked.password_hash != current_hash:
+            await self._audit.record("user.password_change_failed", "user", user.id)
+            raise InvalidCredentials("The current password is wrong.")
+        await self._users.set_password_hash(locked, new_hash)
+        await self._tokens.end_others("password_changed")
+        await self._audit.record("user.password_changed", "user", user.id)
+
+    async def _find(self, email: str) -> User | None:
+        try:
+            return await self._users.find_with_password(canonical_email(email))
+        except ValidationFailed:
+            return None

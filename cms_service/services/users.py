@@ -1,0 +1,163 @@
+"""Accounts."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from advanced_alchemy.service import SQLAlchemyAsyncRepositoryService
+from msgspec import UNSET
+
+from cms_service.core.database import UnitOfWork
+from cms_service.core.exceptions import PasswordTooWeak
+from cms_service.core.security import Actor, CursorCodec, PasswordHasher, password_violations
+from cms_service.models import User
+from cms_service.repositories import RefreshTokenRepository, UserRepository
+from cms_service.schemas import OwnUserUpdate, Page, UserCreate, UserQuery, UserRead, UserUpdate
+from cms_service.services._listing import Listing
+from cms_service.services._reading import read_user
+from cms_service.services.access_policy import AccessPolicy
+from cms_service.services.audit_trail import AuditTrail
+from cms_service.services.emails import canonical_email
+from cms_service.services.preconditions import Precondition
+
+
+class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
+    """Accounts of people: made, changed, put to sleep, deleted and brought back."""
+
+    repository_type = UserRepository
+
+    def __init__(self, work: UnitOfWork, actor: Actor, cursors: CursorCodec, hasher: PasswordHasher) -> None:
+        super().__init__(session=work.session, wrap_exceptions=False)
+        self._work = work
+        self._actor = actor
+        self._cursors = cursors
+        self._hasher = hasher
+        self._sessions = RefreshTokenRepository(session=work.session, wrap_exceptions=False)
+        self._policy = AccessPolicy(work, actor)
+        self._audit = AuditTrail(work, actor)
+
+    async def list_users(self, query: UserQuery) -> Page[UserRead]:
+        listing = Listing(self._cursors, f"users/{query.sort.value}")
+        part = await self.repository.slice(
+            query.sort.value,
+            listing.window(query),
+            is_deleted=query.is_deleted,
+            q=query.q,
+            email=None if query.email is None else query.email.casefold(),
+            external_id=query.external_id,
+            is_active=query.is_active,
+            role=query.role,
+            created_after=query.created_after,
+            created_before=query.created_before,
+        )
+        return listing.page(part, read_user)
+
+    async def get_user(self, user_id: UUID) -> UserRead:
+        """Raises NotFound."""
+        return read_user(await self.repository.get_live(user_id))
+
+    async def create_user(self, data: UserCreate) -> UserRead:
+        """A new account without any role.
+
+        Raises:
+            ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
+            EmailTaken, ExternalIdTaken: a live account has it.
+        """
+        email = canonical_email(data.email)
+        password_hash = None
+        if data.password is not None:
+            if violations := password_violations(data.password, "/password"):
+                raise PasswordTooWeak(*violations)
+            password_hash = await self._hasher.hash(data.password)
+        user = User(
+            email=email,
+            display_name=data.display_name,
+            external_id=data.external_id,
+            is_active=data.is_active,
+            password_hash=password_hash,
+            roles=set(),
+        )
+        created = read_user(await self.repository.add(user, auto_refresh=False))
+        await self._audit.record("user.created", "user", created.id, after=created)
+        return created
+
+    async def update_user(self, user_id: UUID, data: UserUpdate, precondition: Precondition) -> UserRead:
+        """The account is as `data` says. Deactivating it ends its sessions.
+
+        Raises:
+            EscalationRefused: the account can do more than the actor.
+            LastAdministrator: nobody active would hold everything.
+        """
+        if data.is_active is False:
+            async with self._policy.withdrawal():
+                return await self._update(user_id, data, precondition)
+        return await self._update(user_id, data, precondition)
+
+    async def update_own(self, data: OwnUserUpdate, precondition: Precondition) -> UserRead:
+        """The actor's own account is as `data` says."""
+        user = await self.repository.lock_live(self._actor.require_user_id())
+        return await self._change(user, data, precondition)
+
+    async def delete_user(self, user_id: UUID, precondition: Precondition) -> None:
+        """The account is gone, its sessions end and its address is free. It can be restored.
+
+        Raises:
+            LastAdministrator: nobody active would hold everything.
+        """
+        async with self._policy.withdrawal():
+            user = await self.repository.lock_live(user_id)
+            before = read_user(user)
+            precondition.check(before)
+            await self._sessions.revoke_all(user_id, "user_deleted")
+            await self.repository.mark_deleted(user)
+        await self._audit.record("user.deleted", "user", user_id, before=before)
+
+    async def restore_user(self, user_id: UUID) -> UserRead:
+        """The deleted account is back with its roles and its password, but without its sessions.
+
+        Raises:
+            NotFound: there is no such deleted account.
+            EmailTaken, ExternalIdTaken: a live account has it by now.
+            EscalationRefused: the account would be able to do more than the actor.
+        """
+        user = await self.repository.lock_deleted(user_id)
+        await self._policy.refuse_power_over(user_id)
+        user.deleted_at = None
+        await self._work.session.flush()
+        restored = read_user(user)
+        await self._audit.record("user.restored", "user", user_id, after=restored)
+        return restored
+
+    async def activate_user(self, user_id: UUID) -> UserRead:
+        """The account may sign in. Raises EscalationRefused where it can do more than the actor."""
+        return await self.update_user(user_id, UserUpdate(is_active=True), Precondition(None))
+
+    async def deactivate_user(self, user_id: UUID) -> UserRead:
+        """The account cannot sign in and its sessions end. Raises LastAdministrator."""
+        return await self.update_user(user_id, UserUpdate(is_active=False), Precondition(None))
+
+    async def _update(self, user_id: UUID, data: UserUpdate, precondition: Precondition) -> UserRead:
+        user = await self.repository.lock_live(user_id)
+        if user_id != self._actor.user_id:
+            await self._policy.refuse_power_over(user_id)
+        if data.is_active is False:
+            await self._sessions.revoke_all(user_id, "user_deactivated")
+        return await self._change(user, data, precondition)
+
+    async def _change(self, user: User, data: UserUpdate | OwnUserUpdate, precondition: Precondition) -> UserRead:
+        before = read_user(user)
+        precondition.check(before)
+        changes: dict[str, Any] = {
+            name: value for name, value in msgspec.structs.asdict(data).items() if value is not UNSET
+        }
+        if "email" in changes:
+            changes["email"] = canonical_email(changes["email"])
+            if changes["email"] != user.email:
+                changes["email_verified_at"] = None
+        for name, value in changes.items():
+            setattr(user, name, value)
+        await self._work.session.flush()
+        after = read_user(user)
+        if after != before:
+            await self._audit.record("user.updated", "user", user.id, before=before, after=after)
+        return after
