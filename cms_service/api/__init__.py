@@ -1,0 +1,27 @@
+"""HTTP and nothing else."""
+
+from cms_service.api.authentication import AuthenticationMiddleware
+from cms_service.api.conditional import ConditionalGet
+from cms_service.api.cors import cors_config
+from cms_service.api.dependencies import DEPENDENCIES
+from cms_service.api.envelope import Envelope
+from cms_service.api.health import HealthController
+from cms_service.api.openapi import ApiDocument
+from cms_service.api.problems import EXCEPTION_HANDLERS
+from cms_service.api.refusals import RefusalAudit
+from cms_service.api.strict_input import StrictInput
+from cms_service.api.well_known import WellKnownController
+
+__all__ = [
+    "DEPENDENCIES",
+    "EXCEPTION_HANDLERS",
+    "ApiDocument",
+    "AuthenticationMiddleware",
+    "ConditionalGet",
+    "Envelope",
+    "HealthController",
+    "RefusalAudit",
+    "StrictInput",
+    "WellKnownController",
+    "cors_config",
+]

@@ -1,0 +1,77 @@
+"""Entity tags: what a client has seen, it need not read again, and what it has not seen, it does not overwrite."""
+
+from typing import Annotated, TypeVar
+
+from litestar import Response
+from litestar.datastructures import ResponseHeader
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.params import HeaderParameter
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from cms_service.services import entity_tag
+
+T = TypeVar("T")
+
+_PATTERN = r'^(\*|(W/)?"[\x21\x23-\x7e]*"( *, *(W/)?"[\x21\x23-\x7e]*")*)$'
+
+IfMatch = Annotated[
+    str,
+    HeaderParameter(
+        name="If-Match",
+        max_length=256,
+        pattern=_PATTERN,
+        description="The `ETag` of what you have seen, its `version` in quotes, or `*` for whatever is there.",
+    ),
+]
+OptionalIfMatch = Annotated[
+    str | None,
+    HeaderParameter(
+        name="If-Match",
+        max_length=256,
+        pattern=_PATTERN,
+        description="The change happens only if the resource is as you have seen it.",
+    ),
+]
+
+ETAG = ResponseHeader(
+    "ETag", documentation_only=True, description="Names this state of the resource; send it as If-Match."
+)
+LOCATION = ResponseHeader("Location", documentation_only=True, description="Where the new resource is.")
+
+
+def tagged(resource: T, *, status_code: int = 200, location: str | None = None) -> Response[T]:
+    """The resource with its entity tag."""
+    headers = {"ETag": entity_tag(resource)}
+    if location is not None:
+        headers["Location"] = location
+    return Response(resource, status_code=status_code, headers=headers)
+
+
+class ConditionalGet(ASGIMiddleware):
+    """Answers 304 without a body where the client has the same state already (RFC 9110 §13.1.2)."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        known = b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
+        if not known or scope["method"] not in {"GET", "HEAD"}:
+            await next_app(scope, receive, send)
+            return
+        known_tags = {tag.strip().removeprefix(b"W/") for tag in known.split(b",")}
+        is_unchanged = False
+
+        async def send_if_changed(message: Message) -> None:
+            nonlocal is_unchanged
+            if message["type"] == "http.response.start":
+                headers = list(message["headers"])
+                tag = next((value for name, value in headers if name.lower() == b"etag"), None)
+                is_unchanged = message["status"] == 200 and tag is not None and bool({tag, b"*"} & known_tags)
+                if is_unchanged:
+                    kept = [(name, value) for name, value in headers if not name.lower().startswith(b"content-")]
+                    message = {**message, "status": 304, "headers": kept}
+            elif is_unchanged:
+                message = {**message, "body": b"", "more_body": message.get("more_body", False)}
+            await send(message)
+
+        await next_app(scope, receive, send_if_changed)

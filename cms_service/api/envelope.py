@@ -1,0 +1,134 @@
+"""What every exchange has in common, whatever answers it: an id, safe headers, one log line, and an answer at all."""
+
+import re
+import time
+
+import msgspec
+import structlog
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
+from litestar.utils import normalize_path
+
+from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
+from cms_service.api.request_origin import origin_in, with_origin
+from cms_service.core.config import Settings
+from cms_service.core.exceptions import InternalError, NotFound, ServiceError
+
+# No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
+# path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.
+_CANONICAL_PATH = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~:@!$&'()*+,;=-]+)*/?")
+
+_log = structlog.get_logger("cms_service.requests")
+
+
+class Envelope:
+    """The outermost ASGI application."""
+
+    def __init__(self, litestar: Litestar, settings: Settings) -> None:
+        self.litestar = litestar
+        self._trusted_proxies = settings.trusted_proxies
+        self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
+
+    async def __call__(
+        self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
+    ) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            await self._exchange(with_origin(scope, self._trusted_proxies), receive, send)  # type: ignore[arg-type]
+        else:
+            await self.litestar(scope, receive, send)
+
+    async def _exchange(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        started_at = time.perf_counter()
+        method: str = scope["method"]
+        request_id = origin_in(scope).request_id
+        status: int | None = None
+
+        async def send_enveloped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._complete([*message["headers"]], request_id)
+            elif message["type"] == "http.response.body" and method == "HEAD":
+                message["body"] = b""
+            await send(message)
+
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self._answer(scope, receive, send_enveloped)
+        except Exception:
+            _log.exception("escaped_exception")
+            if status is not None:
+                raise
+            await _refuse(InternalError(), scope, send_enveloped)
+        finally:
+            path = scope.get("path_template", "unmatched")
+            (_log.debug if path.startswith("/health/") else _log.info)(
+                "request",
+                method=method,
+                path=path,
+                status=status,
+                duration_ms=round((time.perf_counter() - started_at) * 1000, 2),
+                user_id=getattr(scope.get("user"), "user_id", None),
+            )
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        if not _CANONICAL_PATH.fullmatch(scope.get("raw_path") or scope["path"].encode()):
+            await _refuse(NotFound(), scope, send)
+        elif scope["method"] == "OPTIONS" and not self._is_permitted_preflight(scope):
+            await self._answer_options(scope, send)
+        else:
+            if scope["method"] == "HEAD":
+                scope["method"] = "GET"
+            await self.litestar(scope, receive, send)
+
+    def _is_permitted_preflight(self, scope: HTTPScope) -> bool:
+        headers = dict(scope["headers"])
+        return (
+            b"access-control-request-method" in headers
+            and self.litestar.cors_config is not None
+            and self.litestar.cors_config.is_origin_allowed(headers.get(b"origin", b"").decode("latin-1"))
+        )
+
+    async def _answer_options(self, scope: HTTPScope, send: Send) -> None:
+        """Litestar's own answer stands behind the guards and forgets methods that other controllers add to a path."""
+        route = self.litestar.asgi_router.handle_routing
+        path = normalize_path(scope["path"])
+        try:
+            scope["path_template"] = route(path=path, method="OPTIONS")[4]
+            route(path=path, method="no method at all")
+        except MethodNotAllowedException as error:
+            allow = complete_allow((error.headers or {})["allow"])
+            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allow.encode())]})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except NotFoundException:
+            await _refuse(NotFound(), scope, send)
+
+    def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        present = {name.lower() for name, _ in headers}
+        headers += [header for header in self._default_headers if header[0] not in present]
+        headers.append((b"x-request-id", request_id.encode()))
+        return headers
+
+
+def _default_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
+    headers = [
+        (b"cache-control", b"no-store"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"cross-origin-opener-policy", b"same-origin"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+    ]
+    return [*headers, (b"strict-transport-security", b"max-age=31536000")] if is_https else headers
+
+
+async def _refuse(error: ServiceError, scope: HTTPScope, send: Send) -> None:
+    problem = problem_of(error, scope)
+    body = msgspec.json.encode(problem)
+    headers = {"content-type": PROBLEM_MEDIA_TYPE, "content-length": str(len(body)), **headers_of(error)}
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": problem.status, "headers": encoded})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

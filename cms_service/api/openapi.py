@@ -1,0 +1,222 @@
+"""The OpenAPI document: Litestar tells of routes, msgspec of Structs; what all routes share is added here."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from enum import Enum
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from litestar.config.app import AppConfig
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, License, OpenAPI, Schema, SecurityScheme, Server, Tag
+from litestar.plugins import InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.typing import FieldDefinition
+
+from cms_service.api.authentication import OPTIONAL
+from cms_service.api.problems import PROBLEM_MEDIA_TYPE, REPRESENTATIVES, STATUSES, headers_of, model_of
+from cms_service.api.reference_page import ReferencePage, reference_router
+from cms_service.core.security import PUBLIC, requires
+from cms_service.schemas import Problem, ValidationProblem
+
+TAGS = [
+    Tag("auth", "Registration, sign-in, and the tokens of a session."),
+    Tag("users", "Accounts, and the roles, sessions and permissions of each."),
+    Tag("roles", "Named sets of permissions, which users hold."),
+    Tag("permissions", "What may be done: the smallest thing that can be granted."),
+    Tag("audit", "Who changed what, and when."),
+    Tag("discovery", "What other services need in order to trust the tokens of this one."),
+    Tag("health", "For whoever runs the service."),
+]
+_SCHEMAS = "#/components/schemas/"
+_RESPONSES = "#/components/responses/"
+_NULL = {"type": "null"}
+_SUCCESSES = {200: "The answer.", 201: "It is created.", 202: "It will be done.", 204: "It is done."}
+_CAMEL_HUMP = re.compile(r"[A-Z]")
+_GENERIC = re.compile(r"(\w+?)_(?:.*\.)?(\w+)_")
+_WHOLE_NUMBER_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
+    """Litestar plugin that publishes the finished document and its page under `/schema`."""
+
+    def __init__(self) -> None:
+        self._types: set[Any] = {Problem, ValidationProblem}
+        self._handlers: dict[str, HTTPRouteHandler] = {}
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        app_config.openapi_config = _Config(
+            finish=self._finish,
+            title="cms-service",
+            version=version("cms-service"),
+            description="Accounts and access control for a content platform: who is calling, what may they do, and "
+            "who changed that.",
+            license=License(name="MIT", identifier="MIT"),
+            servers=[Server(url="/", description="The service that this document comes from.")],
+            tags=TAGS,
+            security=[{"bearerAuth": []}],
+            components=Components(
+                security_schemes={
+                    "bearerAuth": SecurityScheme(
+                        type="http",
+                        scheme="bearer",
+                        bearer_format="JWT",
+                        description="The `access_token` of a sign-in.",
+                    )
+                }
+            ),
+            use_handler_docstrings=True,
+            openapi_router=reference_router(),
+            render_plugins=[ReferencePage(), JsonRenderPlugin()],
+        )
+        return app_config
+
+    def receive_route(self, route: BaseRoute) -> None:
+        if isinstance(route, HTTPRoute):
+            self._handlers |= {str(handler.operation_id): handler for handler in route.route_handlers}
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        return not field_definition.is_union and field_definition.is_subclass_of((msgspec.Struct, Enum))
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """Leaves a place for the schema that msgspec will write."""
+        self._types.add(field_definition.annotation)
+        schema: Schema = schema_creator.create_component_schema(field_definition, required=[], property_fields={})
+        return schema
+
+    def _finish(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The document as clients get it: the same code makes the same document."""
+        types = sorted(self._types, key=str)
+        _, schemas = msgspec.json.schema_components(types, ref_template=f"{_SCHEMAS}{{name}}")
+        named = {component_name(name): schema for name, schema in schemas.items()}
+        document["components"]["schemas"] = {name: named[name] | {"title": name} for name in sorted(named)}
+        document["paths"] = dict(sorted(document["paths"].items()))
+        for path, item in document["paths"].items():
+            for operation in item.values():
+                _finish_operation(operation, path, self._handlers[operation["operationId"]])
+        used = {node["$ref"] for node in _nodes(document["paths"]) if "$ref" in node}
+        document["components"]["responses"] = {
+            error.__name__: _response(status)
+            for status, error in sorted(REPRESENTATIVES.items())
+            if _RESPONSES + error.__name__ in used
+        }
+        for node in _nodes(document):
+            _tidy(node)
+        return document
+
+
+@dataclass
+class _Config(OpenAPIConfig):
+    finish: Callable[[dict[str, Any]], dict[str, Any]] = dict
+
+    def to_openapi_schema(self) -> OpenAPI:
+        unfinished = super().to_openapi_schema()
+        document = _Document(**{item.name: getattr(unfinished, item.name) for item in fields(unfinished)})
+        document.finish = self.finish
+        return document
+
+
+class _Document(OpenAPI):
+    finish: Callable[[dict[str, Any]], dict[str, Any]]
+
+    def to_schema(self) -> dict[str, Any]:
+        return self.finish(super().to_schema())
+
+
+def component_name(name: str) -> str:
+    """`User` for `UserRead`, `UserPage` for `Page[UserRead]`: clients need not know how we tell our Structs apart."""
+    if generic := _GENERIC.fullmatch(name):
+        return component_name(generic[2]) + generic[1]
+    return name.removesuffix("Read")
+
+
+def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:
+    """Says what Litestar cannot: who may call, what is never null, and which errors may come."""
+    operation["summary"] = handler.summary or _CAMEL_HUMP.sub(r" \g<0>", operation["operationId"]).capitalize()
+    statuses = {400, 500, 503}
+    if handler.opt.get(PUBLIC):
+        operation["security"] = []
+    elif handler.opt.get(OPTIONAL):
+        operation["security"] = [{"bearerAuth": []}, {}]
+    else:
+        statuses.add(401)
+    for permission in [guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)]:
+        operation["description"] += f"\n\nNeeds the permission `{permission}`."
+        statuses.add(403)
+    if "{" in path:
+        statuses.add(404)
+    for parameter in operation.get("parameters", []):
+        parameter["schema"] = _without_null(parameter["schema"])
+        parameter["schema"].pop("description", None)
+        parameter.pop("allowEmptyValue", None)
+        parameter.pop("allowReserved", None)
+        if parameter["name"] == "If-Match" and parameter["required"]:
+            statuses |= {412, 428}
+    if body := operation.get("requestBody"):
+        statuses |= {413, 415}
+        for content in body["content"].values():
+            body["required"] = _NULL not in content["schema"].get("oneOf", [])
+            content["schema"] = _without_null(content["schema"])
+    responses = operation["responses"]
+    responses[str(handler.status_code)]["description"] = handler.response_description or _SUCCESSES[handler.status_code]
+    for status in sorted(statuses | {int(status) for status in responses if status >= "400"}):
+        documented = responses.pop(str(status), {})
+        reference = {"$ref": f"{_RESPONSES}{REPRESENTATIVES[status].__name__}"}
+        if PROBLEM_MEDIA_TYPE in documented.get("content", {}):
+            reference["description"] = documented["description"]
+        responses[str(status)] = reference
+
+
+def _response(status: int) -> dict[str, Any]:
+    errors = [error for error, its_status in STATUSES.items() if its_status == status]
+    response = {
+        "description": " ".join(f"`{error.code}`: {error.title}" for error in errors),
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}{model_of(status).__name__}"}}},
+    }
+    headers = {name: {"required": True, "schema": {"type": "string"}} for name in headers_of(errors[0]())}
+    return response | ({"headers": headers} if headers else {})
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Parameters and bodies are absent, never null."""
+    choices = [choice for choice in schema.get("oneOf", schema.get("allOf", [])) if choice != _NULL]
+    if len(choices) != 1:
+        return schema
+    rest = {
+        key: value
+        for key, value in schema.items()
+        if key not in {"oneOf", "allOf"} and (key, value) != ("default", None)
+    }
+    return {**choices[0], **rest}
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        for child in node.values():
+            yield from _nodes(child)
+        yield node
+    elif isinstance(node, list):
+        for child in node:
+            yield from _nodes(child)
+
+
+def _tidy(node: dict[str, Any]) -> None:
+    reference = node.get("$ref")
+    if isinstance(reference, str) and reference.startswith(_SCHEMAS):
+        node["$ref"] = _SCHEMAS + component_name(reference.removeprefix(_SCHEMAS))
+    if node.get("deprecated") is False:
+        del node["deprecated"]
+    if node.get("required") == [] or node.get("headers") == {}:
+        node.pop("required", None)
+        node.pop("headers", None)
+    if node.get("type") == "integer":
+        for bound in _WHOLE_NUMBER_BOUNDS:
+            if bound in node:
+                node[bound] = int(node[bound])
+        node.setdefault("format", "int32" if node.get("maximum", 2**63) < 2**31 else "int64")
+    if "enum" in node and "type" not in node:
+        node["type"] = "string"

@@ -1,0 +1,27 @@
+"""Refusals that the audit trail remembers."""
+
+import structlog
+from litestar.connection import Request
+from litestar.types import Scope
+
+from cms_service.api.dependencies import actor_of
+from cms_service.core.exceptions import ServiceError
+from cms_service.services import RefusalRecorder
+
+_log = structlog.get_logger("cms_service.refusals")
+
+
+class RefusalAudit:
+    """Litestar's `after_exception` hook."""
+
+    def __init__(self, recorder: RefusalRecorder) -> None:
+        self._recorder = recorder
+
+    async def __call__(self, error: Exception, scope: Scope) -> None:
+        """The refusal is on record. If that fails, the caller is refused all the same, and the log says so."""
+        if not isinstance(error, ServiceError) or not error.is_audited:
+            return
+        try:
+            await self._recorder.record(actor_of(Request(scope)), error)
+        except Exception:
+            _log.exception("refusal_not_recorded", code=error.code)

@@ -1,0 +1,81 @@
+"""Reads where a request came from, trusting only the proxies that the operator named."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+from litestar.connection import ASGIConnection
+from litestar.types import HTTPScope, Scope
+
+from cms_service.core.security import RequestOrigin
+
+Address: TypeAlias = IPv4Address | IPv6Address
+Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
+
+USER_AGENT_LENGTH = 512
+_STATE_KEY = "origin"
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]*)?")
+_IPV4_AND_PORT = re.compile(r"([0-9.]+):[0-9]*")
+
+
+def origin_of(connection: ASGIConnection[Any, Any, Any, Any]) -> RequestOrigin:
+    """The origin that the envelope has put on the connection."""
+    return origin_in(connection.scope)
+
+
+def origin_in(scope: Scope) -> RequestOrigin:
+    """The origin that the envelope has put in the scope."""
+    origin: RequestOrigin = scope["state"][_STATE_KEY]
+    return origin
+
+
+def with_origin(scope: HTTPScope, trusted_proxies: Networks) -> HTTPScope:
+    """A copy of the scope that holds the origin of its request."""
+    request_id = b""
+    user_agent: str | None = None
+    forwarded_for: list[str] = []
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id = value
+        elif name == b"user-agent":
+            user_agent = _CONTROL_CHARACTERS.sub("", value.decode("latin-1"))[:USER_AGENT_LENGTH]
+        elif name == b"x-forwarded-for":
+            forwarded_for += value.decode("latin-1").split(",")
+    peer = scope["client"][0] if scope["client"] else ""
+    address = client_address(peer, forwarded_for, trusted_proxies)
+    origin = RequestOrigin(
+        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else uuid4().hex,
+        ip=str(address) if address else None,
+        user_agent=user_agent,
+    )
+    return {**scope, "state": {**scope.get("state", {}), _STATE_KEY: origin}}
+
+
+def client_address(peer: str, forwarded_for: Sequence[str], trusted_proxies: Networks) -> Address | None:
+    """The nearest address that is not a trusted proxy's: whatever stands further left, the client may have made up."""
+    address = _parse(peer)
+    for hop in reversed(forwarded_for):
+        if address is None or not any(address in network for network in trusted_proxies):
+            break
+        next_address = _parse(hop)
+        if next_address is None:
+            break
+        address = next_address
+    return address
+
+
+@lru_cache(1024)
+def _parse(hop: str) -> Address | None:
+    hop = hop.strip()
+    if match := _BRACKETED.fullmatch(hop) or _IPV4_AND_PORT.fullmatch(hop):
+        hop = match[1]
+    try:
+        address = ip_address(hop.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,262 @@
+"""Refuses input that breaks its contract, before dependencies run, and names every fault in one answer."""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from litestar.constants import RESERVED_KWARGS
+from litestar.di import Provide
+from litestar.enums import ParamType, RequestEncodingType
+from litestar.exceptions import InternalServerException
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import BodyKwarg, ParameterKwarg
+from litestar.typing import FieldDefinition
+from litestar.utils.scope.state import ScopeState
+from msgspec import inspect as types
+
+from cms_service.api.strict_json import parse_json
+from cms_service.api.violations import may_be_read_laxly, quoted, violations_of
+from cms_service.core.exceptions import (
+    MalformedJson,
+    NotFound,
+    PreconditionRequired,
+    UnsupportedMediaType,
+    ValidationFailed,
+    Violation,
+)
+
+MOST_VIOLATIONS = 100
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MEDIA_TYPE = re.compile(r'([^;\s]+)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A declared query parameter or header."""
+
+    name: str
+    type: types.Type
+    is_required: bool
+
+    @property
+    def item_type(self) -> types.Type | None:
+        """The type of each value when the parameter may be repeated."""
+        declared = _not_null(self.type)
+        return declared.item_type if isinstance(declared, types.CollectionType) else None
+
+
+class Body(msgspec.Struct, frozen=True):
+    """A declared body."""
+
+    annotation: Any
+    type: types.Type
+    media_type: str
+    is_required: bool
+    is_read_laxly: bool
+
+
+class InputPlan(msgspec.Struct, frozen=True):
+    """All that a handler and its dependencies declare to read."""
+
+    query: dict[str, Parameter]
+    headers: dict[bytes, Parameter]
+    body: Body | None
+
+
+class StrictInput:
+    """Litestar's `before_request` hook: runs after the guards, so that 401 and 403 come before 400."""
+
+    def __init__(self) -> None:
+        self._plans: dict[HTTPRouteHandler, InputPlan] = {}
+
+    async def __call__(self, request: Request[Any, Any, Any]) -> None:
+        """Leaves the decoded body for Litestar to inject.
+
+        NotFound: a UUID of the path is not in its canonical form. UnsupportedMediaType, MalformedJson: the body cannot
+        be read at all. ValidationFailed: everything else that is wrong with query, headers and body together.
+        PreconditionRequired: nothing is wrong, but If-Match is missing.
+        """
+        _require_canonical_ids(request)
+        plan = self._plans.get(request.route_handler)
+        if plan is None:
+            plan = self._plans[request.route_handler] = plan_for(request.route_handler, set(request.path_params))
+        violations: list[Violation] = []
+        if plan.query or request.scope["query_string"]:
+            violations += islice(_query_violations(request.scope["query_string"], plan.query), MOST_VIOLATIONS)
+        if plan.headers:
+            violations += _header_violations(request, plan.headers)
+        if plan.body is not None:
+            violations += islice(await _read_body(request, plan.body), MOST_VIOLATIONS)
+        if violations:
+            raise ValidationFailed(*violations)
+        if b"if-match" in plan.headers and plan.headers[b"if-match"].is_required and "if-match" not in request.headers:
+            raise PreconditionRequired
+
+
+def plan_for(handler: HTTPRouteHandler, path_parameters: set[str]) -> InputPlan:
+    """What the handler reads, found once."""
+    plan = InputPlan({}, {}, _body_of(handler))
+    _add_parameters(plan, handler, handler.resolve_dependencies(), path_parameters)
+    return plan
+
+
+def _add_parameters(
+    plan: InputPlan,
+    declaring: HTTPRouteHandler | Provide,
+    providers: Mapping[str, Provide],
+    path_parameters: set[str],
+) -> None:
+    for name, field, annotation in _fields_of(declaring):
+        if name in providers:
+            _add_parameters(plan, providers[name], providers, path_parameters)
+        elif name not in RESERVED_KWARGS and name not in path_parameters and not field.is_di_field:
+            declared = field.kwarg_definition if isinstance(field.kwarg_definition, ParameterKwarg) else None
+            alias = (declared.name if declared else None) or name
+            parameter = Parameter(alias, types.type_info(annotation), not (field.has_default or field.is_optional))
+            if declared and declared.param_type == ParamType.HEADER:
+                plan.headers[alias.lower().encode()] = parameter
+            elif declared is None or declared.param_type == ParamType.QUERY:
+                plan.query[alias] = parameter
+
+
+def _fields_of(declaring: HTTPRouteHandler | Provide) -> Iterator[tuple[str, FieldDefinition, Any]]:
+    model = declaring.signature_model
+    for field in msgspec.structs.fields(model):
+        yield field.name, model._fields[field.name], field.type
+
+
+def _body_of(handler: HTTPRouteHandler) -> Body | None:
+    for name, field, annotation in _fields_of(handler):
+        if name == "data":
+            declared = field.kwarg_definition.media_type if isinstance(field.kwarg_definition, BodyKwarg) else None
+            expected = types.type_info(annotation)
+            return Body(
+                annotation=annotation,
+                type=expected,
+                media_type=str(RequestEncodingType(declared or RequestEncodingType.JSON).value),
+                is_required=not (field.has_default or field.is_optional),
+                is_read_laxly=may_be_read_laxly(expected),
+            )
+    return None
+
+
+def _require_canonical_ids(request: Request[Any, Any, Any]) -> None:
+    """Litestar takes `{…}`, `urn:uuid:…` and bare hexadecimal digits for a UUID: one resource, many addresses."""
+    for value in request.path_params.values():
+        if isinstance(value, UUID) and str(value) not in request.scope["path"].lower().split("/"):
+            raise NotFound
+
+
+def _query_violations(query_string: bytes, declared: dict[str, Parameter]) -> Iterator[Violation]:
+    try:
+        values = _query_values(query_string)
+    except ValueError:
+        yield Violation("query", "malformed", "The query is not percent-encoded UTF-8.")
+        return
+    for name, texts in values.items():
+        pointer = f"query/{quoted(name)}"
+        if name in declared:
+            yield from _text_violations(texts, declared[name], pointer)
+        else:
+            yield Violation(pointer, "unknown_parameter", "There is no parameter of this name.")
+    for name, parameter in declared.items():
+        if parameter.is_required and name not in values:
+            yield Violation(f"query/{name}", "missing", "This parameter is required.")
+
+
+def _query_values(query_string: bytes) -> dict[str, list[str]]:
+    text = query_string.decode("ascii")
+    if _BROKEN_ESCAPE.search(text):
+        raise ValueError
+    values: dict[str, list[str]] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, errors="strict"):
+        values.setdefault(name, []).append(value)
+    return values
+
+
+def _header_violations(request: Request[Any, Any, Any], declared: dict[bytes, Parameter]) -> Iterator[Violation]:
+    for name, parameter in declared.items():
+        values = [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]
+        if values:
+            yield from _text_violations(values, parameter, f"header/{parameter.name}")
+        elif parameter.is_required and name != b"if-match":
+            yield Violation(f"header/{parameter.name}", "missing", "This header is required.")
+
+
+def _text_violations(texts: list[str], parameter: Parameter, pointer: str) -> Iterator[Violation]:
+    if any(_CONTROL_CHARACTER.search(text) for text in texts):
+        yield Violation(pointer, "control_character", "Control characters are not allowed.")
+    elif item_type := parameter.item_type:
+        yield from violations_of([_from_text(text, item_type) for text in texts], _not_null(parameter.type), pointer)
+    elif len(texts) > 1:
+        yield Violation(pointer, "duplicate", "It is given more than once.")
+    else:
+        expected = _not_null(parameter.type)
+        yield from violations_of(_from_text(texts[0], expected), expected, pointer)
+
+
+def _from_text(text: str, expected: types.Type) -> Any:
+    """The value that the text stands for, or the text itself, which is then found to be of the wrong type."""
+    match expected:
+        case types.IntType() if _WHOLE_NUMBER.fullmatch(text):
+            return int(text)
+        case types.BoolType():
+            return {"true": True, "false": False}.get(text, text)
+        case _:
+            return text
+
+
+def _not_null(expected: types.Type) -> types.Type:
+    """The type without null, which no text stands for, and without what only documents it."""
+    if isinstance(expected, types.Metadata):
+        return _not_null(expected.type)
+    if isinstance(expected, types.UnionType):
+        members = [member for member in expected.types if not isinstance(member, types.NoneType)]
+        return _not_null(members[0]) if len(members) == 1 else types.UnionType(tuple(members))
+    return expected
+
+
+async def _read_body(request: Request[Any, Any, Any], declared: Body) -> Iterator[Violation]:
+    try:
+        body = await request.body()
+    except InternalServerException:
+        raise MalformedJson("The body ended early.") from None
+    if not body:
+        return iter([Violation("", "missing", "A body is required.")] if declared.is_required else [])
+    media_type = _MEDIA_TYPE.fullmatch(request.headers.get("content-type", ""))
+    if media_type is None or media_type[1].lower() != declared.media_type:
+        raise UnsupportedMediaType(f"The body must be {declared.media_type}.")
+    if declared.media_type == RequestEncodingType.URL_ENCODED:
+        return _read_form(request, declared, body)
+    value = parse_json(body)
+    try:
+        decoded = msgspec.convert(value, declared.annotation)
+    except msgspec.ValidationError:
+        return _all_violations(value, declared)
+    ScopeState.from_scope(request.scope).json = decoded
+    return violations_of(value, declared.type, "") if declared.is_read_laxly or b"\\u0000" in body else iter(())
+
+
+def _read_form(request: Request[Any, Any, Any], declared: Body, body: bytes) -> Iterator[Violation]:
+    """Members without a value count as absent (RFC 6749 §3.2)."""
+    try:
+        values = {name: texts for name, texts in _query_values(body).items() if any(texts)}
+    except ValueError:
+        return iter([Violation("", "malformed", "The body is not percent-encoded UTF-8.")])
+    form = {name: texts[0] for name, texts in values.items()}
+    # Litestar would parse the body again and keep it in a process-wide cache, with the secrets in it.
+    ScopeState.from_scope(request.scope).form = form  # type: ignore[assignment]
+    repeated = [name for name, texts in values.items() if len(texts) > 1]
+    duplicates = [Violation(f"/{quoted(name)}", "duplicate", "It is given more than once.") for name in repeated]
+    return chain(duplicates, violations_of(form, declared.type, ""))
+
+
+def _all_violations(value: Any, declared: Body) -> Iterator[Violation]:
+    found = list(islice(violations_of(value, declared.type, ""), MOST_VIOLATIONS))
+    return iter(found or [Violation("", "invalid", "The body is not valid.")])

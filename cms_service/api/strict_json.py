@@ -1,0 +1,69 @@
+"""Reads JSON as RFC 8259 and RFC 7493 mean it: what parsers disagree about is refused."""
+
+import json
+import math
+import re
+from typing import Any, NoReturn
+
+from cms_service.core.exceptions import MalformedJson
+
+DEEPEST_NESTING = 32
+# A string without its closing quote counts too, else every quote in it would be tried: quadratic time.
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def parse_json(body: bytes) -> Any:
+    """The value that the body holds.
+
+    MalformedJson: not UTF-8, not JSON, a member given twice, nested deeper than 32 levels, a number that is not finite
+    or has thousands of digits, or half of a surrogate pair.
+    """
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise MalformedJson("The body is not UTF-8.") from None
+    if text.count("[") + text.count("{") > DEEPEST_NESTING and _nesting(text) > DEEPEST_NESTING:
+        raise MalformedJson(f"The body is nested deeper than {DEEPEST_NESTING} levels.")
+    try:
+        value = _DECODER.decode(text)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise MalformedJson(f"The body is not JSON (line {error.lineno}, column {error.colno}).") from None
+    except UnicodeEncodeError:
+        raise MalformedJson("A string holds half of a surrogate pair.") from None
+    except ValueError:
+        raise MalformedJson("A number has too many digits.") from None
+    return value
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for piece in _STRINGS_AND_BRACKETS.findall(text):
+        if piece in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif piece in "]}":
+            depth -= 1
+    return deepest
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) != len(members):
+        raise MalformedJson("An object has two members of the same name.")
+    return value
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise MalformedJson("A number is too large.")
+    return number
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise MalformedJson(f"{name} is not a JSON number.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_constant)

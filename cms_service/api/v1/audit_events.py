@@ -1,0 +1,55 @@
+"""The audit trail."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.params import QueryParameter
+
+from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit
+from cms_service.api.problems import documented
+from cms_service.core.exceptions import PermissionDenied
+from cms_service.core.security import requires
+from cms_service.schemas import AuditEventQuery, AuditEventRead, Page
+from cms_service.services import AuditEventService
+
+
+class AuditEventController(Controller):
+    path = "/audit-events"
+    tags = ("audit",)
+
+    @get(
+        operation_id="listAuditEvents",
+        summary="List audit events",
+        guards=[requires("audit:read")],
+        responses=documented(PermissionDenied),
+    )
+    async def list_audit_events(  # noqa: PLR0913 - each is a query parameter
+        self,
+        audit_events: AuditEventService,
+        actor_id: Annotated[UUID | None, QueryParameter(description="Only what this user did.")] = None,
+        action: Exactly = None,
+        target_type: Exactly = None,
+        target_id: Annotated[UUID | None, QueryParameter(description="Only what happened to this.")] = None,
+        request_id: Exactly = None,
+        after: After = None,
+        before: Before = None,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        include_total: IncludeTotal = False,
+    ) -> Page[AuditEventRead]:
+        """Changes and refusals that pass every filter given, the youngest first."""
+        return await audit_events.list_events(
+            AuditEventQuery(
+                actor_id=actor_id,
+                action=action,
+                target_type=target_type,
+                target_id=target_id,
+                request_id=request_id,
+                after=after,
+                before=before,
+                limit=limit,
+                cursor=cursor,
+                include_total=include_total,
+            )
+        )

@@ -1,0 +1,85 @@
+"""Signing up, in and out."""
+
+from litestar import Controller, Response, post
+from litestar.params import JSONBody
+
+from cms_service.api.authentication import OPTIONAL
+from cms_service.api.conditional import ETAG, LOCATION, tagged
+from cms_service.api.problems import documented
+from cms_service.core.exceptions import (
+    AuthenticationRequired,
+    EmailTaken,
+    InvalidCredentials,
+    PasswordTooWeak,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    RegistrationClosed,
+)
+from cms_service.core.security import PUBLIC
+from cms_service.schemas import (
+    LoginRequest,
+    LoginResponse,
+    LogoutRequest,
+    RefreshRequest,
+    RegisterRequest,
+    TokenResponse,
+    UserRead,
+)
+from cms_service.services import AuthService
+
+
+class AuthController(Controller):
+    path = "/auth"
+    tags = ("auth",)
+    security = ({},)
+
+    @post(
+        "/register",
+        operation_id="register",
+        summary="Open an account",
+        opt={PUBLIC: True},
+        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken),
+        response_headers=[ETAG, LOCATION],
+    )
+    async def register(self, auth: AuthService, data: JSONBody[RegisterRequest]) -> Response[UserRead]:
+        """Opens an account with the role `member`. Sign in next."""
+        return tagged(await auth.register(data), status_code=201, location="/api/v1/users/me")
+
+    @post(
+        "/login",
+        operation_id="login",
+        summary="Sign in",
+        status_code=200,
+        opt={PUBLIC: True},
+        responses=documented(InvalidCredentials),
+    )
+    async def login(self, auth: AuthService, data: JSONBody[LoginRequest]) -> LoginResponse:
+        """Opens a session and gives out its first pair of tokens. An unknown account gets the same answer as a wrong
+        password."""
+        return await auth.login(data)
+
+    @post(
+        "/refresh",
+        operation_id="refreshTokens",
+        summary="Stay signed in",
+        status_code=200,
+        opt={PUBLIC: True},
+        responses=documented(RefreshTokenInvalid, RefreshTokenReused),
+    )
+    async def refresh(self, auth: AuthService, data: JSONBody[RefreshRequest]) -> TokenResponse:
+        """Exchanges the refresh token for a fresh pair. Several tabs may do so at once and get the same successor;
+        a token that comes back later ends the session."""
+        return await auth.refresh(data)
+
+    @post(
+        "/logout",
+        operation_id="logout",
+        summary="Sign out",
+        status_code=204,
+        opt={OPTIONAL: True},
+        responses=documented(AuthenticationRequired, RefreshTokenInvalid),
+    )
+    async def logout(self, auth: AuthService, data: JSONBody[LogoutRequest | None] = None) -> None:
+        """Ends the session of the refresh token or, without one, that of the access token. Its access tokens end at
+        once."""
+        await auth.logout(data)

@@ -1,0 +1,115 @@
+"""Roles and permissions of a user."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, delete, get, put
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from cms_service.api.conditional import IfMatch, OptionalIfMatch
+from cms_service.api.problems import documented
+from cms_service.core.exceptions import (
+    EscalationRefused,
+    LastAdministrator,
+    NotFound,
+    PermissionDenied,
+    PreconditionFailed,
+    PreconditionRequired,
+)
+from cms_service.core.security import requires
+from cms_service.schemas import AssignedRole, EffectivePermission, Page, RoleAssignmentTerms, RoleAssignmentsReplace
+from cms_service.services import AssignmentService, Precondition
+
+ScopeFilter = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=200,
+        pattern=r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f]+$",
+        description="The scope of the assignment; absent for the one without a scope.",
+    ),
+]
+
+
+class UserRoleController(Controller):
+    path = "/users/{user_id:uuid}"
+    tags = ("users",)
+
+    @get(
+        "/roles",
+        operation_id="listUserRoles",
+        summary="List a user's roles",
+        guards=[requires("users:read")],
+        responses=documented(PermissionDenied, NotFound),
+    )
+    async def list_user_roles(self, assignments: AssignmentService, user_id: FromPath[UUID]) -> Page[AssignedRole]:
+        """Every assignment, whether its time has come, is on or is over."""
+        return await assignments.list_assignments(user_id)
+
+    @put(
+        "/roles",
+        operation_id="replaceUserRoles",
+        summary="Replace a user's roles",
+        guards=[requires("users:assign_roles")],
+        responses=documented(
+            PermissionDenied, EscalationRefused, NotFound, LastAdministrator, PreconditionFailed, PreconditionRequired
+        ),
+    )
+    async def replace_user_roles(
+        self,
+        assignments: AssignmentService,
+        user_id: FromPath[UUID],
+        data: JSONBody[RoleAssignmentsReplace],
+        if_match: IfMatch,
+    ) -> Page[AssignedRole]:
+        """The user has exactly these roles. If-Match takes the entity tag of the user."""
+        return await assignments.replace_assignments(user_id, data, Precondition(if_match))
+
+    @put(
+        "/roles/{role_id:uuid}",
+        operation_id="assignRole",
+        summary="Assign a role to a user",
+        guards=[requires("users:assign_roles")],
+        responses=documented(PermissionDenied, EscalationRefused, NotFound, LastAdministrator, PreconditionFailed),
+    )
+    async def assign_role(
+        self,
+        assignments: AssignmentService,
+        user_id: FromPath[UUID],
+        role_id: FromPath[UUID],
+        data: JSONBody[RoleAssignmentTerms | None] = None,
+        if_match: OptionalIfMatch = None,
+    ) -> Page[AssignedRole]:
+        """The user has the role, on these terms; answers with all the user's roles. You must hold every permission of
+        the role."""
+        return await assignments.assign_role(user_id, role_id, data, Precondition(if_match))
+
+    @delete(
+        "/roles/{role_id:uuid}",
+        operation_id="withdrawRole",
+        summary="Withdraw a role from a user",
+        guards=[requires("users:assign_roles")],
+        responses=documented(PermissionDenied, NotFound, LastAdministrator, PreconditionFailed),
+    )
+    async def withdraw_role(
+        self,
+        assignments: AssignmentService,
+        user_id: FromPath[UUID],
+        role_id: FromPath[UUID],
+        scope: ScopeFilter = None,
+        if_match: OptionalIfMatch = None,
+    ) -> None:
+        """The user no longer has the role in this scope."""
+        await assignments.withdraw_role(user_id, role_id, scope, Precondition(if_match))
+
+    @get(
+        "/permissions",
+        operation_id="listUserPermissions",
+        summary="List a user's permissions",
+        guards=[requires("users:read")],
+        responses=documented(PermissionDenied, NotFound),
+    )
+    async def list_user_permissions(
+        self, assignments: AssignmentService, user_id: FromPath[UUID]
+    ) -> Page[EffectivePermission]:
+        """What the user may do at this moment, with every assignment that gives it."""
+        return await assignments.list_effective_permissions(user_id)

@@ -1,0 +1,175 @@
+"""Accounts, for those who look after them."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
+from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit, Search
+from cms_service.api.problems import documented
+from cms_service.core.exceptions import (
+    EmailTaken,
+    EscalationRefused,
+    ExternalIdTaken,
+    LastAdministrator,
+    NotFound,
+    PasswordTooWeak,
+    PermissionDenied,
+    PreconditionFailed,
+    PreconditionRequired,
+)
+from cms_service.core.security import requires
+from cms_service.schemas import Page, UserCreate, UserQuery, UserRead, UserSort, UserUpdate
+from cms_service.services import Precondition, UserService
+
+
+class UserController(Controller):
+    path = "/users"
+    tags = ("users",)
+
+    @get(
+        operation_id="listUsers",
+        summary="List users",
+        guards=[requires("users:read")],
+        responses=documented(PermissionDenied),
+    )
+    async def list_users(  # noqa: PLR0913 - each is a query parameter
+        self,
+        users: UserService,
+        q: Search = None,
+        email: Exactly = None,
+        external_id: Exactly = None,
+        is_active: Annotated[bool | None, QueryParameter(description="Only accounts that may sign in, or not.")] = None,
+        is_deleted: Annotated[bool, QueryParameter(description="Deleted accounts instead of live ones.")] = False,
+        role: Annotated[
+            str | None,
+            QueryParameter(
+                min_length=1,
+                max_length=64,
+                pattern=r"^[a-z][a-z0-9_-]*$",
+                description="Only accounts that have the role of this name now.",
+            ),
+        ] = None,
+        created_after: After = None,
+        created_before: Before = None,
+        sort: Annotated[UserSort, QueryParameter(description="Order of the list.")] = UserSort.created_at,
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        include_total: IncludeTotal = False,
+    ) -> Page[UserRead]:
+        """Accounts that pass every filter given. `q` looks in addresses and display names."""
+        return await users.list_users(
+            UserQuery(
+                q=q,
+                email=email,
+                external_id=external_id,
+                is_active=is_active,
+                is_deleted=is_deleted,
+                role=role,
+                created_after=created_after,
+                created_before=created_before,
+                sort=sort,
+                limit=limit,
+                cursor=cursor,
+                include_total=include_total,
+            )
+        )
+
+    @post(
+        operation_id="createUser",
+        summary="Create a user",
+        guards=[requires("users:create")],
+        responses=documented(PasswordTooWeak, PermissionDenied, EmailTaken, ExternalIdTaken),
+        response_headers=[ETAG, LOCATION],
+    )
+    async def create_user(self, users: UserService, data: JSONBody[UserCreate]) -> Response[UserRead]:
+        """Creates an account without roles."""
+        user = await users.create_user(data)
+        return tagged(user, status_code=201, location=f"/api/v1/users/{user.id}")
+
+    @get(
+        "/{user_id:uuid}",
+        operation_id="getUser",
+        summary="Get a user",
+        guards=[requires("users:read")],
+        responses=documented(PermissionDenied, NotFound),
+        response_headers=[ETAG],
+    )
+    async def get_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
+        """One account."""
+        return tagged(await users.get_user(user_id))
+
+    @patch(
+        "/{user_id:uuid}",
+        operation_id="updateUser",
+        summary="Change a user",
+        guards=[requires("users:update")],
+        responses=documented(
+            PermissionDenied,
+            EscalationRefused,
+            NotFound,
+            EmailTaken,
+            ExternalIdTaken,
+            LastAdministrator,
+            PreconditionFailed,
+            PreconditionRequired,
+        ),
+        response_headers=[ETAG],
+    )
+    async def update_user(
+        self, users: UserService, user_id: FromPath[UUID], data: JSONBody[UserUpdate], if_match: IfMatch
+    ) -> Response[UserRead]:
+        """Changes an account that can do no more than you. Deactivating it ends its sessions at once."""
+        return tagged(await users.update_user(user_id, data, Precondition(if_match)))
+
+    @delete(
+        "/{user_id:uuid}",
+        operation_id="deleteUser",
+        summary="Delete a user",
+        guards=[requires("users:delete")],
+        responses=documented(PermissionDenied, NotFound, LastAdministrator, PreconditionFailed, PreconditionRequired),
+    )
+    async def delete_user(self, users: UserService, user_id: FromPath[UUID], if_match: IfMatch) -> None:
+        """Deletes an account: its sessions end at once and its address is free. It can be restored."""
+        await users.delete_user(user_id, Precondition(if_match))
+
+    @post(
+        "/{user_id:uuid}/restore",
+        operation_id="restoreUser",
+        summary="Restore a deleted user",
+        status_code=200,
+        guards=[requires("users:restore")],
+        responses=documented(PermissionDenied, EscalationRefused, NotFound, EmailTaken, ExternalIdTaken),
+        response_headers=[ETAG],
+    )
+    async def restore_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
+        """Brings a deleted account back with its roles and its password."""
+        return tagged(await users.restore_user(user_id))
+
+    @post(
+        "/{user_id:uuid}/activate",
+        operation_id="activateUser",
+        summary="Activate a user",
+        status_code=200,
+        guards=[requires("users:update")],
+        responses=documented(PermissionDenied, EscalationRefused, NotFound),
+        response_headers=[ETAG],
+    )
+    async def activate_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
+        """Lets an account sign in."""
+        return tagged(await users.activate_user(user_id))
+
+    @post(
+        "/{user_id:uuid}/deactivate",
+        operation_id="deactivateUser",
+        summary="Deactivate a user",
+        status_code=200,
+        guards=[requires("users:update")],
+        responses=documented(PermissionDenied, EscalationRefused, NotFound, LastAdministrator),
+        response_headers=[ETAG],
+    )
+    async def deactivate_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
+        """Keeps an account from signing in and ends its sessions at once."""
+        return tagged(await users.deactivate_user(user_id))

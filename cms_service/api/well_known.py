@@ -1,0 +1,21 @@
+"""What verifiers outside this service need to know, where the standards say that it is."""
+
+from litestar import Controller, Response, get
+
+from cms_service.core.security import PUBLIC
+from cms_service.schemas import JsonWebKeySet
+from cms_service.services import KeyRing
+
+MAX_AGE_SECONDS = 300
+
+
+class WellKnownController(Controller):
+    path = "/.well-known"
+    tags = ("discovery",)
+    opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's own form
+    security = ({},)
+
+    @get("/jwks.json", operation_id="getJsonWebKeySet", summary="Keys that verify access tokens")
+    async def get_json_web_key_set(self, key_ring: KeyRing) -> Response[JsonWebKeySet]:
+        """The public keys (RFC 7517). Look them up again when a token names one that you do not know."""
+        return Response(await key_ring.public_keys(), headers={"Cache-Control": f"public, max-age={MAX_AGE_SECONDS}"})
