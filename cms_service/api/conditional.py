@@ -9,9 +9,9 @@ from litestar.middleware import ASGIMiddleware
 from litestar.params import HeaderParameter
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from cms_service.services import entity_tag
+from cms_service.services import Versioned, entity_tag
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Versioned)
 
 _PATTERN = r'^(\*|(W/)?"[\x21\x23-\x7e]*"( *, *(W/)?"[\x21\x23-\x7e]*")*)$'
 
@@ -55,7 +55,7 @@ class ConditionalGet(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         known = b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
-        if not known or scope["method"] not in {"GET", "HEAD"}:
+        if not known or scope.get("method") != "GET":
             await next_app(scope, receive, send)
             return
         known_tags = {tag.strip().removeprefix(b"W/") for tag in known.split(b",")}
@@ -68,10 +68,10 @@ class ConditionalGet(ASGIMiddleware):
                 tag = next((value for name, value in headers if name.lower() == b"etag"), None)
                 is_unchanged = message["status"] == 200 and tag is not None and bool({tag, b"*"} & known_tags)
                 if is_unchanged:
-                    kept = [(name, value) for name, value in headers if not name.lower().startswith(b"content-")]
-                    message = {**message, "status": 304, "headers": kept}
-            elif is_unchanged:
-                message = {**message, "body": b"", "more_body": message.get("more_body", False)}
+                    message["status"] = 304
+                    message["headers"] = [item for item in headers if not item[0].lower().startswith(b"content-")]
+            elif message["type"] == "http.response.body" and is_unchanged:
+                message["body"] = b""
             await send(message)
 
         await next_app(scope, receive, send_if_changed)

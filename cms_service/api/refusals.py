@@ -23,5 +23,5 @@ class RefusalAudit:
             return
         try:
             await self._recorder.record(actor_of(Request(scope)), error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the caller is owed the refusal itself
             _log.exception("refusal_not_recorded", code=error.code)

@@ -12,7 +12,7 @@ MAX_AGE_SECONDS = 300
 class WellKnownController(Controller):
     path = "/.well-known"
     tags = ("discovery",)
-    opt = {PUBLIC: True}  # noqa: RUF012 - Litestar's own form
+    opt = {PUBLIC: True}
     security = ({},)
 
     @get("/jwks.json", operation_id="getJsonWebKeySet", summary="Keys that verify access tokens")

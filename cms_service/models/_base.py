@@ -16,7 +16,7 @@ class Base(BasicAttributes, DeclarativeBase):
 
     metadata = MetaData(naming_convention=convention)
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True), dict[str, Any]: JSONB}
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+    __mapper_args__ = {"eager_defaults": True}  # noqa: RUF012 - SQLAlchemy types it as it likes
 
 
 class Identified:

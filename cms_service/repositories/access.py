@@ -1,7 +1,7 @@
 """Who holds what: assignments of roles, and the permissions they amount to."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import Row, Select, delete, func, select
@@ -9,6 +9,8 @@ from sqlalchemy.orm import contains_eager
 
 from cms_service.core.database import UnitOfWork
 from cms_service.models import Permission, Role, RolePermission, User, UserRole
+
+Columns = TypeVarTuple("Columns")
 
 WITHDRAWALS_LOCK = 0x636D735F61646D  # "cms_adm"
 
@@ -54,7 +56,7 @@ class AccessRepository:
         statement = _effective(select(Permission.name, UserRole.scope)).where(UserRole.user_id == user_id)
         return {(name, scope) for name, scope in await self.session.execute(statement)}
 
-    async def sources_of_user(self, user_id: UUID) -> Sequence[Row[tuple[Permission, UserRole, Role]]]:
+    async def sources_of_user(self, user_id: UUID) -> Sequence[Row[Permission, UserRole, Role]]:
         """All that the user holds now, each with the assignment and the role that give it."""
         statement = _effective(select(Permission, UserRole, Role)).where(UserRole.user_id == user_id)
         ordered = statement.order_by(Permission.name, UserRole.scope.nulls_first(), Role.name, UserRole.id)
@@ -93,7 +95,7 @@ class AccessRepository:
         await self.session.execute(delete(UserRole).where(UserRole.id.in_(assignment_ids)))
 
 
-def _effective(statement: Select[Any]) -> Select[Any]:
+def _effective(statement: Select[*Columns]) -> Select[*Columns]:
     return (
         statement.select_from(UserRole)
         .join(Role, Role.id == UserRole.role_id)

@@ -46,7 +46,17 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
             .where(RefreshToken.id == session_id)
         )
         row = (await self.session.execute(statement)).one_or_none()
-        return None if row is None else PresentedSession(*row[:4], float(row.age), row.now, row.expires_at)
+        if row is None:
+            return None
+        return PresentedSession(
+            user_id=row.user_id,
+            counter=row.counter,
+            secret=row.secret,
+            is_live=row.is_live,
+            seconds_since_rotation=float(row.age),
+            now=row.now,
+            expires_at=row.expires_at,
+        )
 
     async def open(  # noqa: PLR0913 - a row is made of its columns
         self,

@@ -106,7 +106,7 @@ class RoleRepository(SQLAlchemyAsyncRepository[Role]):
         await self.session.flush()
 
 
-def _live() -> Select[tuple[Role]]:
+def _live() -> Select[Role]:
     return select(Role).options(selectinload(Role.permissions)).where(Role.deleted_at.is_(None))
 
 

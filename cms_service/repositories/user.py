@@ -111,15 +111,15 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return await fetch_slice(self.session, statement, self.ORDERINGS["created_at"], window)
 
 
-def _live() -> Select[tuple[User]]:
+def _live() -> Select[User]:
     return select(User).options(selectinload(User.roles)).where(User.deleted_at.is_(None))
 
 
-def _with_password() -> Select[tuple[User]]:
+def _with_password() -> Select[User]:
     return _live().options(undefer(User.password_hash))
 
 
-def _locked(statement: Select[tuple[User]]) -> Select[tuple[User]]:
+def _locked(statement: Select[User]) -> Select[User]:
     # NO KEY: rows that refer to the account may still be added meanwhile.
     return statement.with_for_update(of=User, key_share=True).execution_options(populate_existing=True)
 

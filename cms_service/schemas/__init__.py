@@ -42,6 +42,7 @@ from cms_service.schemas.session import SessionRead
 from cms_service.schemas.user import OwnUserUpdate, UserCreate, UserQuery, UserRead, UserRef, UserSort, UserUpdate
 
 __all__ = [
+    "TEXT_PATTERN",
     "AssignedRole",
     "AuditEventQuery",
     "AuditEventRead",
@@ -76,7 +77,6 @@ __all__ = [
     "RoleSort",
     "RoleUpdate",
     "SessionRead",
-    "TEXT_PATTERN",
     "TokenResponse",
     "UserCreate",
     "UserQuery",

@@ -1,4 +1,4 @@
-"""Types of members that several resources share. Patterns use `\\x` escapes, which every SDK generator reads."""
+"""Types of members that several resources share. Patterns escape with `x`, which every SDK generator reads."""
 
 from datetime import datetime
 from typing import Annotated

@@ -49,7 +49,7 @@ class UserUpdate(Struct, forbid_unknown_fields=True):
 
     email: Email | UnsetType = UNSET
     display_name: DisplayName | UnsetType = UNSET
-    external_id: ExternalId | None | UnsetType = UNSET
+    external_id: ExternalId | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
 
 

@@ -7,7 +7,7 @@ from cms_service.services.auth import AuthService
 from cms_service.services.authentication import AccessTokenAuthenticator, Authenticator
 from cms_service.services.key_ring import KeyRing
 from cms_service.services.permissions import PermissionService
-from cms_service.services.preconditions import Precondition, entity_tag
+from cms_service.services.preconditions import Precondition, Versioned, entity_tag
 from cms_service.services.roles import RoleService
 from cms_service.services.sessions import SessionService
 from cms_service.services.tokens import TokenIssuer
@@ -28,5 +28,6 @@ __all__ = [
     "SessionService",
     "TokenIssuer",
     "UserService",
+    "Versioned",
     "entity_tag",
 ]

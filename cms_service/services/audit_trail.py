@@ -18,7 +18,7 @@ class AuditTrail:
         self._events = AuditEventRepository(session=work.session, wrap_exceptions=False)
         self._actor = actor
 
-    async def record(
+    async def record(  # noqa: PLR0913 - an event is made of its columns
         self,
         action: str,
         target_type: str | None = None,
@@ -26,10 +26,12 @@ class AuditTrail:
         *,
         before: Any = None,
         after: Any = None,
+        actor_id: UUID | None = None,
     ) -> None:
         """`action` (`user.updated`) has happened to the target.
 
-        `before` and `after` are what the API shows of it, which never holds a secret; only members that differ are kept.
+        `before` and `after` are what the API shows of it, which never holds a secret; members that differ are kept.
+        `actor_id` names who acts where the request itself proves it only now, as a sign-in does.
         """
         old, new = _members(before), _members(after)
         if old is not None and new is not None:
@@ -38,7 +40,7 @@ class AuditTrail:
             new = {name: value for name, value in new.items() if name in changed}
         origin = self._actor.origin
         event = AuditEvent(
-            actor_id=self._actor.user_id,
+            actor_id=actor_id or self._actor.user_id,
             session_id=self._actor.session_id,
             action=action,
             target_type=target_type,

@@ -54,7 +54,7 @@ class TokenService:
             ip=origin.ip if origin else None,
             user_agent=origin.user_agent if origin else None,
         )
-        await self._audit.record("session.opened", "session", session.id, after={"user_id": user_id})
+        await self._audit.record("session.opened", "session", session.id, actor_id=user_id)
         refresh_token = self._issuer.refresh_tokens.encode(session.id, secret, 0)
         return await self._pair(user_id, session.id, refresh_token, settings.refresh_absolute_seconds)
 
@@ -92,19 +92,19 @@ class TokenService:
         """The session that the token belongs to has ended, now or before. Raises RefreshTokenInvalid."""
         token, session = await self._present(refresh_token)
         if await self._sessions.revoke_one(token.session_id, session.user_id, "logout"):
-            await self._audit.record("session.ended", "session", token.session_id, after={"user_id": session.user_id})
+            await self._audit.record("session.ended", "session", token.session_id, actor_id=session.user_id)
 
     async def end_current(self) -> None:
         """The actor's own session has ended. Raises AuthenticationRequired."""
         user_id, session_id = self._actor.require_user_id(), self._actor.session_id
         if session_id is not None and await self._sessions.revoke_one(session_id, user_id, "logout"):
-            await self._audit.record("session.ended", "session", session_id, after={"user_id": user_id})
+            await self._audit.record("session.ended", "session", session_id)
 
     async def end_others(self, reason: str) -> None:
         """Every session of the actor but the current one has ended."""
         user_id = self._actor.require_user_id()
         for session_id in await self._sessions.revoke_all(user_id, reason, except_id=self._actor.session_id):
-            await self._audit.record("session.ended", "session", session_id, after={"user_id": user_id})
+            await self._audit.record("session.ended", "session", session_id)
 
     async def _present(self, refresh_token: str) -> tuple[PresentedRefreshToken, PresentedSession]:
         token = self._issuer.refresh_tokens.decode(refresh_token)

@@ -36,7 +36,7 @@ BEGIN
                     'FOR EACH STATEMENT EXECUTE FUNCTION refuse_audit_change()', partition
                 );
             EXCEPTION WHEN check_violation THEN
-                RAISE WARNING 'events of % already lie in audit_events_default and stay there', to_char(month, 'YYYY-MM');
+                RAISE WARNING 'audit_events_default already has events of %', to_char(month, 'YYYY-MM');
             END;
         END IF;
         month := month + interval '1 month';

@@ -24,7 +24,7 @@ class AuditEventController(Controller):
         guards=[requires("audit:read")],
         responses=documented(PermissionDenied),
     )
-    async def list_audit_events(  # noqa: PLR0913 - each is a query parameter
+    async def list_audit_events(
         self,
         audit_events: AuditEventService,
         actor_id: Annotated[UUID | None, QueryParameter(description="Only what this user did.")] = None,

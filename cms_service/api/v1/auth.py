@@ -54,8 +54,10 @@ class AuthController(Controller):
         responses=documented(InvalidCredentials),
     )
     async def login(self, auth: AuthService, data: JSONBody[LoginRequest]) -> LoginResponse:
-        """Opens a session and gives out its first pair of tokens. An unknown account gets the same answer as a wrong
-        password."""
+        """Opens a session and gives out its first pair of tokens.
+
+        An unknown account gets the same answer as a wrong password.
+        """
         return await auth.login(data)
 
     @post(
@@ -67,8 +69,10 @@ class AuthController(Controller):
         responses=documented(RefreshTokenInvalid, RefreshTokenReused),
     )
     async def refresh(self, auth: AuthService, data: JSONBody[RefreshRequest]) -> TokenResponse:
-        """Exchanges the refresh token for a fresh pair. Several tabs may do so at once and get the same successor;
-        a token that comes back later ends the session."""
+        """Exchanges the refresh token for a fresh pair.
+
+        Several tabs may do so at once and get the same successor; a token that comes back later ends the session.
+        """
         return await auth.refresh(data)
 
     @post(
@@ -80,6 +84,8 @@ class AuthController(Controller):
         responses=documented(AuthenticationRequired, RefreshTokenInvalid),
     )
     async def logout(self, auth: AuthService, data: JSONBody[LogoutRequest | None] = None) -> None:
-        """Ends the session of the refresh token or, without one, that of the access token. Its access tokens end at
-        once."""
+        """Ends the session of the refresh token or, without one, that of the access token.
+
+        Its access tokens end at once.
+        """
         await auth.logout(data)

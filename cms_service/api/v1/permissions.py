@@ -18,7 +18,16 @@ from cms_service.core.exceptions import (
     SystemProtected,
 )
 from cms_service.core.security import requires
-from cms_service.schemas import ListQuery, Page, PermissionCreate, PermissionQuery, PermissionRead, PermissionSort, PermissionUpdate, RoleRef
+from cms_service.schemas import (
+    ListQuery,
+    Page,
+    PermissionCreate,
+    PermissionQuery,
+    PermissionRead,
+    PermissionSort,
+    PermissionUpdate,
+    RoleRef,
+)
 from cms_service.services import PermissionService, Precondition
 
 
@@ -32,7 +41,7 @@ class PermissionController(Controller):
         guards=[requires("permissions:read")],
         responses=documented(PermissionDenied),
     )
-    async def list_permissions(  # noqa: PLR0913 - each is a query parameter
+    async def list_permissions(
         self,
         permissions: PermissionService,
         q: Search = None,

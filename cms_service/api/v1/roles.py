@@ -20,7 +20,18 @@ from cms_service.core.exceptions import (
     SystemProtected,
 )
 from cms_service.core.security import requires
-from cms_service.schemas import ListQuery, Page, PermissionRef, RoleCreate, RolePermissionsReplace, RoleQuery, RoleRead, RoleSort, RoleUpdate, UserRef
+from cms_service.schemas import (
+    ListQuery,
+    Page,
+    PermissionRef,
+    RoleCreate,
+    RolePermissionsReplace,
+    RoleQuery,
+    RoleRead,
+    RoleSort,
+    RoleUpdate,
+    UserRef,
+)
 from cms_service.services import Precondition, RoleService
 
 
@@ -34,7 +45,7 @@ class RoleController(Controller):
         guards=[requires("roles:read")],
         responses=documented(PermissionDenied),
     )
-    async def list_roles(  # noqa: PLR0913 - each is a query parameter
+    async def list_roles(
         self,
         roles: RoleService,
         q: Search = None,

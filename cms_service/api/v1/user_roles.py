@@ -17,12 +17,13 @@ from cms_service.core.exceptions import (
     PreconditionRequired,
 )
 from cms_service.core.security import requires
-from cms_service.schemas import AssignedRole, EffectivePermission, Page, RoleAssignmentTerms, RoleAssignmentsReplace
+from cms_service.schemas import AssignedRole, EffectivePermission, Page, RoleAssignmentsReplace, RoleAssignmentTerms
 from cms_service.services import AssignmentService, Precondition
 
-ScopeFilter = Annotated[
+InScope = Annotated[
     str | None,
     QueryParameter(
+        name="scope",
         max_length=200,
         pattern=r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f]+$",
         description="The scope of the assignment; absent for the one without a scope.",
@@ -79,8 +80,10 @@ class UserRoleController(Controller):
         data: JSONBody[RoleAssignmentTerms | None] = None,
         if_match: OptionalIfMatch = None,
     ) -> Page[AssignedRole]:
-        """The user has the role, on these terms; answers with all the user's roles. You must hold every permission of
-        the role."""
+        """The user has the role, on these terms; answers with all the user's roles.
+
+        You must hold every permission of the role.
+        """
         return await assignments.assign_role(user_id, role_id, data, Precondition(if_match))
 
     @delete(
@@ -95,11 +98,11 @@ class UserRoleController(Controller):
         assignments: AssignmentService,
         user_id: FromPath[UUID],
         role_id: FromPath[UUID],
-        scope: ScopeFilter = None,
+        within: InScope = None,
         if_match: OptionalIfMatch = None,
     ) -> None:
         """The user no longer has the role in this scope."""
-        await assignments.withdraw_role(user_id, role_id, scope, Precondition(if_match))
+        await assignments.withdraw_role(user_id, role_id, within, Precondition(if_match))
 
     @get(
         "/permissions",

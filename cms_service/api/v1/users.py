@@ -35,7 +35,7 @@ class UserController(Controller):
         guards=[requires("users:read")],
         responses=documented(PermissionDenied),
     )
-    async def list_users(  # noqa: PLR0913 - each is a query parameter
+    async def list_users(
         self,
         users: UserService,
         q: Search = None,

@@ -14,7 +14,7 @@ from cms_service.core.database.migrations import (
 )
 from cms_service.core.database.readiness import check_readiness
 from cms_service.core.database.running import direct_url, running_database
-from cms_service.core.database.unit_of_work import UnitOfWork, WorkFactory, unit_of_work
+from cms_service.core.database.work import UnitOfWork, WorkFactory, unit_of_work
 
 __all__ = [
     "UNIQUENESS",

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import Select, func, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
 
 Row = TypeVar("Row")
+Session: TypeAlias = AsyncSession | async_scoped_session[AsyncSession]
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
@@ -24,8 +24,9 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 class Ordering(msgspec.Struct, frozen=True):
     """A column to sort by, which is never null, with the id to break ties."""
 
-    column: InstrumentedAttribute[Any]
-    id_column: InstrumentedAttribute[UUID]
+    column: Any
+    """An `InstrumentedAttribute`, as is the next: a Struct would read them as descriptors."""
+    id_column: Any
     is_descending: bool = False
 
 
@@ -48,9 +49,7 @@ class Slice(msgspec.Struct):
     """Rows in the whole list; None when nobody asked."""
 
 
-async def fetch_slice(
-    session: AsyncSession, statement: Select[tuple[Row]], ordering: Ordering, window: Window
-) -> Slice:
+async def fetch_slice(session: Session, statement: Select[Row], ordering: Ordering, window: Window) -> Slice:
     """The rows of `statement` that lie in `window`, sorted by `ordering`."""
     total = None
     if window.counts_all:

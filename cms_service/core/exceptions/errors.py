@@ -1,4 +1,4 @@
-"""What can go wrong, as meanings. Which HTTP status a meaning has is decided in one table in `cms_service.api.problems`."""
+"""What can go wrong, as meanings. One table, in `cms_service.api.problems`, gives each its HTTP status."""
 
 from typing import ClassVar
 

@@ -16,7 +16,7 @@ def derive_key(secret_key: bytes, purpose: str) -> bytes:
 
 
 def seal(key: bytes, nonce: bytes, plaintext: bytes, *, context: str) -> bytes:
-    """`plaintext` encrypted and authenticated, bound to `context` (AES-256-GCM). `nonce` is 12 bytes, never used twice."""
+    """`plaintext`, encrypted and bound to `context` (AES-256-GCM). `nonce` is 12 bytes that were never used before."""
     return nonce + AESGCM(key).encrypt(nonce, plaintext, context.encode())
 
 

@@ -1,9 +1,10 @@
 """The form of a refresh token.
 
-`cms_r_` + base62(id ‖ counter ‖ tag) + base62(CRC32). The tag is HMAC-SHA256(key, id ‖ secret ‖ counter): the live token
-of a session can be derived again from its row, so that two tabs that refresh at once get the same successor, while the
-rows alone, without the key, give no token away. The checksum lets scanners and this service tell a typo from a forgery
-without asking the database.
+`cms_r_` + base62(id ‖ counter ‖ tag) + base62(CRC32), where the tag is HMAC-SHA256(key, id ‖ secret ‖ counter).
+
+The live token of a session can be derived again from its row, so that two tabs that refresh at once get the same
+successor, while the rows alone, without the key, give no token away. The checksum lets scanners and
+this service tell a typo from a forgery without asking the database.
 """
 
 import hmac
