@@ -1,5 +1,6 @@
 """Puts the layers together: the only file that knows them all."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from functools import partial
 import msgspec
 from litestar import Litestar
 from litestar.datastructures import State
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cms_service.api import (
     DEPENDENCIES,
@@ -43,9 +45,8 @@ GENERATED_PASSWORD_BYTES = 18
 def create_app(settings: Settings) -> Envelope:
     """The ASGI application. It connects to the database when the first request needs it."""
     engine = create_engine(settings)
-    work = partial(unit_of_work, engine)
     clock, entropy = SystemClock(), SystemEntropy()
-    key_ring = KeyRing(work, derive_key(settings.secret_key, "signing-keys"), clock, entropy)
+    key_ring = _key_ring(settings, engine)
     access_tokens = AccessTokenCodec(settings.public_url, settings.access_token_seconds)
     hasher = _hasher(settings)
     issuer = TokenIssuer(
@@ -60,9 +61,11 @@ def create_app(settings: Settings) -> Envelope:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        refreshing = asyncio.create_task(key_ring.keep_fresh())
         try:
             yield
         finally:
+            refreshing.cancel()
             hasher.close()
             await engine.dispose()
 
@@ -71,7 +74,7 @@ def create_app(settings: Settings) -> Envelope:
         dependencies=DEPENDENCIES,
         middleware=[ConditionalGet(), AuthenticationMiddleware(authenticator)],
         before_request=StrictInput(),
-        after_exception=[RefusalAudit(RefusalRecorder(work))],
+        after_exception=[RefusalAudit(RefusalRecorder(partial(unit_of_work, engine)))],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
@@ -88,6 +91,15 @@ def create_app(settings: Settings) -> Envelope:
         ),
     )
     return Envelope(litestar, settings)
+
+
+async def check_secret_key(settings: Settings) -> None:
+    """Raises ConfigurationError where the database was set up with another secret key."""
+    engine = create_engine(settings)
+    try:
+        await _key_ring(settings, engine).check()
+    finally:
+        await engine.dispose()
 
 
 class GeneratedAdministrator(msgspec.Struct, frozen=True):
@@ -124,6 +136,11 @@ async def _administrators(settings: Settings) -> AsyncIterator[AdministratorServ
     finally:
         hasher.close()
         await engine.dispose()
+
+
+def _key_ring(settings: Settings, engine: AsyncEngine) -> KeyRing:
+    sealing_key = derive_key(settings.secret_key, "signing-keys")
+    return KeyRing(partial(unit_of_work, engine), sealing_key, SystemClock(), SystemEntropy())
 
 
 def _hasher(settings: Settings) -> PasswordHasher:

@@ -11,7 +11,7 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import rich_click as click
 from alembic.util import CommandError
@@ -24,7 +24,13 @@ from litestar.types import ASGIApp
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from cms_service.app import GeneratedAdministrator, bootstrap_administrator, create_administrator, create_app
+from cms_service.app import (
+    GeneratedAdministrator,
+    bootstrap_administrator,
+    check_secret_key,
+    create_administrator,
+    create_app,
+)
 from cms_service.core.config import (
     Settings,
     configure_logging,
@@ -109,10 +115,11 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         if settings.is_development:
             _wait_for_database(running)
             upgrade(direct_url(running))
+            asyncio.run(check_secret_key(running))
             administrator = asyncio.run(bootstrap_administrator(running))
             click.echo(_banner(settings, administrator))
         else:
-            _warn_when_not_migrated(running)
+            _check_database(running)
         _run_server(running)
 
 
@@ -262,7 +269,7 @@ def _wait_for_database(settings: Settings) -> None:
         time.sleep(0.5)
 
 
-def _warn_when_not_migrated(settings: Settings) -> None:
+def _check_database(settings: Settings) -> None:
     """Serve all the same: readiness says no until the database is there and migrated."""
     try:
         revision = current_revision(direct_url(settings))
@@ -271,6 +278,8 @@ def _warn_when_not_migrated(settings: Settings) -> None:
         return
     if not is_current(revision):
         logger.warning("the database is at revision %s; run `cms-service migrate`", revision or "base")
+        return
+    asyncio.run(check_secret_key(settings))
 
 
 def _banner(settings: Settings, administrator: GeneratedAdministrator | None) -> str:
@@ -302,8 +311,7 @@ def _openapi_document() -> str:
         "CMS_SECRET_KEY": secrets.token_hex(32),
         "CMS_DATABASE_URL": "postgresql://localhost/unused",
     }
-    application: Any = create_app(load_settings(environ))
-    document = application.litestar.openapi_schema.to_schema()
+    document = create_app(load_settings(environ)).litestar.openapi_schema.to_schema()
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

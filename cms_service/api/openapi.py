@@ -162,7 +162,12 @@ def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHa
             body["required"] = _NULL not in content["schema"].get("oneOf", [])
             content["schema"] = _without_null(content["schema"])
     responses = operation["responses"]
-    responses[str(handler.status_code)]["description"] = handler.response_description or _SUCCESSES[handler.status_code]
+    success = responses[str(handler.status_code)]
+    success["description"] = handler.response_description or _SUCCESSES[handler.status_code]
+    success["headers"] = {
+        name: header | {"required": True, "schema": {"type": "string"}}
+        for name, header in sorted(success.get("headers", {}).items())
+    }
     for status in sorted(statuses | {int(status) for status in responses if status >= "400"}):
         documented = responses.pop(str(status), {})
         reference = {"$ref": f"{_RESPONSES}{REPRESENTATIVES[status].__name__}"}

@@ -42,6 +42,9 @@ class UserRole(Identified, Base):
     @classmethod
     def is_effective(cls) -> ColumnElement[bool]:
         """True while the window of the assignment is open, by the database's clock."""
-        return or_(cls.not_before.is_(None), cls.not_before <= func.now()) & or_(
-            cls.expires_at.is_(None), cls.expires_at > func.now()
-        )
+        return or_(cls.not_before.is_(None), cls.not_before <= func.now()) & cls.is_not_over()
+
+    @classmethod
+    def is_not_over(cls) -> ColumnElement[bool]:
+        """True until the window closes, whether it has opened yet or not."""
+        return or_(cls.expires_at.is_(None), cls.expires_at > func.now())

@@ -7,11 +7,12 @@ from cms_service.repositories.principal import PrincipalRepository
 from cms_service.repositories.refresh_token import PresentedSession, RefreshTokenRepository
 from cms_service.repositories.role import RoleRepository
 from cms_service.repositories.signing_key import SigningKeyRepository
-from cms_service.repositories.user import UserRepository
+from cms_service.repositories.user import Credentials, UserRepository
 
 __all__ = [
     "AccessRepository",
     "AuditEventRepository",
+    "Credentials",
     "PermissionRepository",
     "PresentedSession",
     "PrincipalRepository",

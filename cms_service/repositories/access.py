@@ -51,14 +51,17 @@ class AccessRepository:
         )
         return await self.session.scalar(statement) is not None
 
-    async def grants_of_user(self, user_id: UUID) -> set[tuple[str, str | None]]:
-        """Permission and scope of all that the user holds now."""
-        statement = _effective(select(Permission.name, UserRole.scope)).where(UserRole.user_id == user_id)
+    async def grants_of_user(self, user_id: UUID, *, with_coming: bool = False) -> set[tuple[str, str | None]]:
+        """Permission and scope of all that the user holds now, or also of what it will hold."""
+        window = UserRole.is_not_over() if with_coming else UserRole.is_effective()
+        statement = _given(select(Permission.name, UserRole.scope)).where(window, UserRole.user_id == user_id)
         return {(name, scope) for name, scope in await self.session.execute(statement)}
 
     async def sources_of_user(self, user_id: UUID) -> Sequence[Row[Permission, UserRole, Role]]:
         """All that the user holds now, each with the assignment and the role that give it."""
-        statement = _effective(select(Permission, UserRole, Role)).where(UserRole.user_id == user_id)
+        statement = _given(select(Permission, UserRole, Role)).where(
+            UserRole.is_effective(), UserRole.user_id == user_id
+        )
         ordered = statement.order_by(Permission.name, UserRole.scope.nulls_first(), Role.name, UserRole.id)
         return (await self.session.execute(ordered)).all()
 
@@ -95,11 +98,11 @@ class AccessRepository:
         await self.session.execute(delete(UserRole).where(UserRole.id.in_(assignment_ids)))
 
 
-def _effective(statement: Select[*Columns]) -> Select[*Columns]:
+def _given(statement: Select[*Columns]) -> Select[*Columns]:
     return (
         statement.select_from(UserRole)
         .join(Role, Role.id == UserRole.role_id)
         .join(RolePermission, RolePermission.role_id == Role.id)
         .join(Permission, Permission.id == RolePermission.permission_id)
-        .where(Role.deleted_at.is_(None), UserRole.is_effective())
+        .where(Role.deleted_at.is_(None))
     )

@@ -37,6 +37,7 @@ class PrincipalRepository:
                 RefreshToken.id == session_id,
                 RefreshToken.user_id == user_id,
                 RefreshToken.revoked_at.is_(None),
+                RefreshToken.idle_expires_at > func.now(),
                 RefreshToken.expires_at > func.now(),
                 User.is_active,
                 User.deleted_at.is_(None),

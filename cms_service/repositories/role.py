@@ -40,9 +40,9 @@ class RoleRepository(SQLAlchemyAsyncRepository[Role]):
         return _found(await self.session.scalar(_live().where(Role.name == name)))
 
     async def find_many(self, role_ids: Collection[UUID]) -> dict[UUID, Role]:
-        """Those of `role_ids` that exist. They stay as they are until this transaction ends."""
-        statement = _live().where(Role.id.in_(role_ids)).with_for_update(of=Role, read=True, key_share=True)
-        return {role.id: role for role in await self.session.scalars(statement.order_by(Role.id))}
+        """Those of `role_ids` that exist."""
+        statement = _live().where(Role.id.in_(role_ids))
+        return {role.id: role for role in await self.session.scalars(statement)}
 
     async def slice(
         self,

@@ -4,13 +4,22 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+import msgspec
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select
-from sqlalchemy.orm import selectinload, undefer
+from sqlalchemy.orm import selectinload
 
 from cms_service.core.database import Ordering, Slice, Window, escape_like, fetch_slice
 from cms_service.core.exceptions import NotFound
 from cms_service.models import Role, User, UserRole
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a sign-in is checked against."""
+
+    user_id: UUID
+    password_hash: str | None
+    is_active: bool
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):
@@ -42,17 +51,22 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return _found(await self.session.scalar(_locked(statement)))
 
-    async def get_with_password(self, user_id: UUID) -> User:
-        """The account with its password hash loaded. Raises NotFound."""
-        return _found(await self.session.scalar(_with_password().where(User.id == user_id)))
+    async def find_credentials_by_email(self, email: str) -> Credentials | None:
+        """What a sign-in to the account is checked against; `email` is in its canonical form."""
+        return await self._find_credentials(User.email == email)
 
-    async def lock_with_password(self, user_id: UUID) -> User | None:
-        """The locked account with its password hash loaded."""
-        return await self.session.scalar(_locked(_with_password().where(User.id == user_id)))
+    async def find_credentials_by_id(self, user_id: UUID) -> Credentials | None:
+        """The same, of a known account."""
+        return await self._find_credentials(User.id == user_id)
 
-    async def find_with_password(self, email: str) -> User | None:
-        """The account that `email`, in its canonical form, belongs to, with its password hash loaded."""
-        return await self.session.scalar(_with_password().where(User.email == email))
+    async def lock_unchanged(self, credentials: Credentials) -> User | None:
+        """The account, locked, unless it has changed in what a sign-in was checked against."""
+        statement = _live().where(
+            User.id == credentials.user_id,
+            User.password_hash == credentials.password_hash,
+            User.is_active == credentials.is_active,
+        )
+        return await self.session.scalar(_locked(statement))
 
     async def set_password_hash(self, user: User, password_hash: str) -> None:
         user.password_hash = password_hash
@@ -110,13 +124,14 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         statement = select(User).where(User.deleted_at.is_(None), _has_role(Role.id == role_id))
         return await fetch_slice(self.session, statement, self.ORDERINGS["created_at"], window)
 
+    async def _find_credentials(self, which: ColumnElement[bool]) -> Credentials | None:
+        statement = select(User.id, User.password_hash, User.is_active).where(User.deleted_at.is_(None), which)
+        row = (await self.session.execute(statement)).one_or_none()
+        return None if row is None else Credentials(*row)
+
 
 def _live() -> Select[User]:
     return select(User).options(selectinload(User.roles)).where(User.deleted_at.is_(None))
-
-
-def _with_password() -> Select[User]:
-    return _live().options(undefer(User.password_hash))
 
 
 def _locked(statement: Select[User]) -> Select[User]:

@@ -27,20 +27,20 @@ class AccessPolicy:
         granted = set(granted)
         if self._actor.is_system or not granted:
             return
-        held = await self.grants_of(self._actor.user_id) if self._actor.user_id else set()
+        held = await self._grants_of(self._actor.user_id) if self._actor.user_id else set()
         if missing := exceeding(granted, held):
             names = ", ".join(sorted({grant.permission for grant in missing}))
             raise EscalationRefused(f"You do not hold {names} yourself.")
 
     async def refuse_power_over(self, user_id: UUID) -> None:
-        """Let the actor take hold of an account that can do no more than the actor.
+        """Let the actor take hold of an account that can do no more than the actor, now and later.
 
         Whoever may change the address of an account, or wake it, can come to sign in to it.
 
         Raises:
             EscalationRefused: the account can do more.
         """
-        await self.refuse_escalation(await self.grants_of(user_id))
+        await self.refuse_escalation(await self._grants_of(user_id, with_coming=True))
 
     @asynccontextmanager
     async def withdrawal(self) -> AsyncIterator[None]:
@@ -57,6 +57,6 @@ class AccessPolicy:
         if not await self._access.has_lasting_holder(EVERYTHING):
             raise LastAdministrator
 
-    async def grants_of(self, user_id: UUID) -> set[Grant]:
-        """What the user holds at this moment."""
-        return {Grant(permission, scope) for permission, scope in await self._access.grants_of_user(user_id)}
+    async def _grants_of(self, user_id: UUID, *, with_coming: bool = False) -> set[Grant]:
+        pairs = await self._access.grants_of_user(user_id, with_coming=with_coming)
+        return {Grant(permission, scope) for permission, scope in pairs}

@@ -5,15 +5,13 @@ import msgspec
 from cms_service.core.config import Registration
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import (
-    EmailTaken,
     InvalidCredentials,
     PasswordTooWeak,
     RegistrationClosed,
     ValidationFailed,
 )
 from cms_service.core.security import Actor, PasswordHasher, password_violations
-from cms_service.models import User
-from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
+from cms_service.repositories import Credentials, UserRepository
 from cms_service.schemas import (
     LoginRequest,
     LoginResponse,
@@ -27,6 +25,7 @@ from cms_service.schemas import (
 from cms_service.services._reading import read_user
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.emails import canonical_email
+from cms_service.services.enrolment import Enrolment
 from cms_service.services.tokens import TokenIssuer, TokenService
 
 MEMBER = "member"
@@ -45,8 +44,7 @@ class AuthService:
         self._registration = issuer.settings.registration
         self._hasher = hasher
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
-        self._roles = RoleRepository(session=work.session, wrap_exceptions=False)
-        self._access = AccessRepository(work)
+        self._enrolment = Enrolment(work, actor, hasher)
         self._tokens = TokenService(work, actor, issuer)
         self._audit = AuditTrail(work, actor)
 
@@ -60,25 +58,13 @@ class AuthService:
         """
         if self._registration is not Registration.OPEN:
             raise RegistrationClosed
-        email = canonical_email(data.email)
-        if violations := password_violations(data.password, "/password"):
-            raise PasswordTooWeak(*violations)
-        if await self._users.find_with_password(email) is not None:
-            raise EmailTaken
-        await self._work.pause()
-        user = User(
-            email=email,
+        return await self._enrolment.enrol(
+            email=data.email,
+            password=data.password,
             display_name=data.display_name,
-            password_hash=await self._hasher.hash(data.password),
-            roles=set(),
+            role=MEMBER,
+            action="user.registered",
         )
-        await self._users.add(user, auto_refresh=False)
-        member = await self._roles.get_by_name(MEMBER)
-        await self._access.put_assignment(None, user, member, None, None, {})
-        await self._users.touch(user)
-        registered = read_user(user)
-        await self._audit.record("user.registered", "user", user.id, after=registered)
-        return registered
 
     async def login(self, data: LoginRequest) -> LoginResponse:
         """A new session.
@@ -86,16 +72,14 @@ class AuthService:
         Raises:
             InvalidCredentials: unknown, inactive or deleted account, or wrong password: one answer, at one cost.
         """
-        user = await self._find(data.email)
+        credentials = await self._find_credentials(data.email)
         await self._work.pause()
-        password_hash = user.password_hash if user is not None and user.is_active else None
-        check = await self._hasher.check(password_hash, data.password)
+        usable_hash = credentials.password_hash if credentials is not None and credentials.is_active else None
+        check = await self._hasher.check(usable_hash, data.password)
         rehashed = await self._hasher.hash(data.password) if check.needs_rehash else None
-        if user is not None:
-            user = await self._users.lock_with_password(user.id)
-        is_unchanged = user is not None and user.is_active and user.password_hash == password_hash
-        if user is None or not check.is_correct or not is_unchanged:
-            await self._audit.record("session.login_failed", "user", user.id if user is not None else None)
+        user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
+        if user is None:
+            await self._audit.record("session.login_failed", "user", credentials.user_id if credentials else None)
             raise InvalidCredentials
         if rehashed is not None:
             await self._users.set_password_hash(user, rehashed)
@@ -127,21 +111,21 @@ class AuthService:
         """
         if violations := password_violations(data.new_password, "/new_password"):
             raise PasswordTooWeak(*violations)
-        user = await self._users.get_with_password(self._actor.require_user_id())
-        current_hash = user.password_hash
+        user_id = self._actor.require_user_id()
+        credentials = await self._users.find_credentials_by_id(user_id)
         await self._work.pause()
-        check = await self._hasher.check(current_hash, data.current_password)
+        check = await self._hasher.check(credentials.password_hash if credentials else None, data.current_password)
         new_hash = await self._hasher.hash(data.new_password) if check.is_correct else None
-        locked = await self._users.lock_with_password(user.id)
-        if new_hash is None or locked is None or locked.password_hash != current_hash:
-            await self._audit.record("user.password_change_failed", "user", user.id)
+        user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
+        if user is None or new_hash is None:
+            await self._audit.record("user.password_change_failed", "user", user_id)
             raise InvalidCredentials("The current password is wrong.")
-        await self._users.set_password_hash(locked, new_hash)
+        await self._users.set_password_hash(user, new_hash)
         await self._tokens.end_others("password_changed")
-        await self._audit.record("user.password_changed", "user", user.id)
+        await self._audit.record("user.password_changed", "user", user_id)
 
-    async def _find(self, email: str) -> User | None:
+    async def _find_credentials(self, email: str) -> Credentials | None:
         try:
-            return await self._users.find_with_password(canonical_email(email))
+            return await self._users.find_credentials_by_email(canonical_email(email))
         except ValidationFailed:
             return None

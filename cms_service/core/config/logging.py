@@ -5,7 +5,8 @@ import logging.config
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -24,9 +25,21 @@ def configure_logging(settings: Settings) -> None:
     structlog.configure(
         processors=_processors(settings.log_format, structlog.processors.add_log_level),
         wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, _StandardError())),
         cache_logger_on_first_use=True,
     )
+
+
+class _StandardError:
+    """A stream that nobody has to read: a request does not fail because its log line could not be written."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def log_dictconfig(settings: Settings) -> dict[str, Any]:

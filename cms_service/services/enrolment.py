@@ -1,0 +1,48 @@
+"""Making accounts that can sign in at once."""
+
+from cms_service.core.database import UnitOfWork
+from cms_service.core.exceptions import EmailTaken, PasswordTooWeak
+from cms_service.core.security import Actor, PasswordHasher, password_violations
+from cms_service.models import User
+from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
+from cms_service.schemas import UserRead
+from cms_service.services._reading import read_user
+from cms_service.services.audit_trail import AuditTrail
+from cms_service.services.emails import canonical_email
+
+
+class Enrolment:
+    """Gives a person an account and a system role."""
+
+    def __init__(self, work: UnitOfWork, actor: Actor, hasher: PasswordHasher) -> None:
+        self._users = UserRepository(session=work.session, wrap_exceptions=False)
+        self._roles = RoleRepository(session=work.session, wrap_exceptions=False)
+        self._access = AccessRepository(work)
+        self._hasher = hasher
+        self._work = work
+        self._audit = AuditTrail(work, actor)
+
+    async def enrol(self, *, email: str, password: str, display_name: str, role: str, action: str) -> UserRead:
+        """A new account with the role, put on record as `action`.
+
+        Hashing takes long: it comes after everything that is cheap to refuse, and holds no connection.
+
+        Raises:
+            ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
+            EmailTaken: a live account has it.
+        """
+        email = canonical_email(email)
+        if violations := password_violations(password, "/password"):
+            raise PasswordTooWeak(*violations)
+        if await self._users.find_credentials_by_email(email) is not None:
+            raise EmailTaken
+        await self._work.pause()
+        password_hash = await self._hasher.hash(password)
+        user = User(email=email, display_name=display_name, password_hash=password_hash, roles=set())
+        await self._users.add(user, auto_refresh=False)
+        given = await self._roles.get_by_name(role)
+        await self._access.put_assignment(None, user, given, None, None, {})
+        await self._users.touch(user)
+        enrolled = read_user(user)
+        await self._audit.record(action, "user", user.id, after=enrolled)
+        return enrolled
