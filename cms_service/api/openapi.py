@@ -137,31 +137,40 @@ def component_name(name: str) -> str:
 def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:
     """Says what Litestar cannot: who may call, what is never null, and which errors may come."""
     operation["summary"] = handler.summary or _CAMEL_HUMP.sub(r" \g<0>", operation["operationId"]).capitalize()
-    statuses = {400, 500, 503}
     if handler.opt.get(PUBLIC):
         operation["security"] = []
     elif handler.opt.get(OPTIONAL):
         operation["security"] = [{"bearerAuth": []}, {}]
-    else:
-        statuses.add(401)
-    for permission in [guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)]:
+    permissions = [guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)]
+    for permission in permissions:
         operation["description"] += f"\n\nNeeds the permission `{permission}`."
-        statuses.add(403)
-    if "{" in path:
-        statuses.add(404)
     for parameter in operation.get("parameters", []):
         parameter["schema"] = _without_null(parameter["schema"])
+        for name in ("allowEmptyValue", "allowReserved"):
+            parameter.pop(name, None)
         parameter["schema"].pop("description", None)
-        parameter.pop("allowEmptyValue", None)
-        parameter.pop("allowReserved", None)
-        if parameter["name"] == "If-Match" and parameter["required"]:
-            statuses |= {412, 428}
-    if body := operation.get("requestBody"):
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        operation["requestBody"]["required"] = _NULL not in content["schema"].get("oneOf", [])
+        content["schema"] = _without_null(content["schema"])
+    statuses = _statuses_of(operation, path) | ({403} if permissions else set())
+    _finish_responses(operation["responses"], statuses, handler)
+
+
+def _statuses_of(operation: dict[str, Any], path: str) -> set[int]:
+    """The errors that follow from the shape of an operation, so that no handler has to repeat them."""
+    statuses = {400, 500, 503}
+    if "security" not in operation:
+        statuses.add(401)
+    if "{" in path:
+        statuses.add(404)
+    if "requestBody" in operation:
         statuses |= {413, 415}
-        for content in body["content"].values():
-            body["required"] = _NULL not in content["schema"].get("oneOf", [])
-            content["schema"] = _without_null(content["schema"])
-    responses = operation["responses"]
+    if any(parameter["name"] == "If-Match" and parameter["required"] for parameter in operation.get("parameters", [])):
+        statuses |= {412, 428}
+    return statuses
+
+
+def _finish_responses(responses: dict[str, Any], statuses: set[int], handler: HTTPRouteHandler) -> None:
     success = responses[str(handler.status_code)]
     success["description"] = handler.response_description or _SUCCESSES[handler.status_code]
     success["headers"] = {

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from secrets import token_hex
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 from litestar.connection import ASGIConnection
 from litestar.types import HTTPScope, Scope
@@ -49,7 +49,7 @@ def with_origin(scope: HTTPScope, trusted_proxies: Networks) -> HTTPScope:
     peer = scope["client"][0] if scope["client"] else ""
     address = client_address(peer, forwarded_for, trusted_proxies)
     origin = RequestOrigin(
-        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else uuid4().hex,
+        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else token_hex(16),
         ip=str(address) if address else None,
         user_agent=user_agent,
     )

@@ -1,7 +1,8 @@
 """Refuses input that breaks its contract, before dependencies run, and names every fault in one answer."""
 
+import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,18 +10,15 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request
-from litestar.constants import RESERVED_KWARGS
-from litestar.di import Provide
-from litestar.enums import ParamType, RequestEncodingType
+from litestar.enums import RequestEncodingType
 from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import BodyKwarg, ParameterKwarg
-from litestar.typing import FieldDefinition
 from litestar.utils.scope.state import ScopeState
 from msgspec import inspect as types
 
+from cms_service.api.input_plan import Body, InputPlan, Parameter, plan_for
 from cms_service.api.strict_json import parse_json
-from cms_service.api.violations import may_be_read_laxly, quoted, violations_of
+from cms_service.api.violations import quoted, violations_of
 from cms_service.core.exceptions import (
     MalformedJson,
     NotFound,
@@ -31,42 +29,11 @@ from cms_service.core.exceptions import (
 )
 
 MOST_VIOLATIONS = 100
+BODY_TIMEOUT_SECONDS = 10
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MEDIA_TYPE = re.compile(r'([^;\s]+)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
-
-
-class Parameter(msgspec.Struct, frozen=True):
-    """A declared query parameter or header."""
-
-    name: str
-    type: types.Type
-    is_required: bool
-
-    @property
-    def item_type(self) -> types.Type | None:
-        """The type of each value when the parameter may be repeated."""
-        declared = _not_null(self.type)
-        return declared.item_type if isinstance(declared, types.CollectionType) else None
-
-
-class Body(msgspec.Struct, frozen=True):
-    """A declared body."""
-
-    annotation: Any
-    type: types.Type
-    media_type: str
-    is_required: bool
-    is_read_laxly: bool
-
-
-class InputPlan(msgspec.Struct, frozen=True):
-    """All that a handler and its dependencies declare to read."""
-
-    query: dict[str, Parameter]
-    headers: dict[bytes, Parameter]
-    body: Body | None
 
 
 class StrictInput:
@@ -97,53 +64,6 @@ class StrictInput:
             raise ValidationFailed(*violations)
         if b"if-match" in plan.headers and plan.headers[b"if-match"].is_required and "if-match" not in request.headers:
             raise PreconditionRequired
-
-
-def plan_for(handler: HTTPRouteHandler, path_parameters: set[str]) -> InputPlan:
-    """What the handler reads, found once."""
-    plan = InputPlan({}, {}, _body_of(handler))
-    _add_parameters(plan, handler, handler.resolve_dependencies(), path_parameters)
-    return plan
-
-
-def _add_parameters(
-    plan: InputPlan,
-    declaring: HTTPRouteHandler | Provide,
-    providers: Mapping[str, Provide],
-    path_parameters: set[str],
-) -> None:
-    for name, field, annotation in _fields_of(declaring):
-        if name in providers:
-            _add_parameters(plan, providers[name], providers, path_parameters)
-        elif name not in RESERVED_KWARGS and name not in path_parameters and not field.is_di_field:
-            declared = field.kwarg_definition if isinstance(field.kwarg_definition, ParameterKwarg) else None
-            alias = (declared.name if declared else None) or name
-            parameter = Parameter(alias, types.type_info(annotation), not (field.has_default or field.is_optional))
-            if declared and declared.param_type == ParamType.HEADER:
-                plan.headers[alias.lower().encode()] = parameter
-            elif declared is None or declared.param_type == ParamType.QUERY:
-                plan.query[alias] = parameter
-
-
-def _fields_of(declaring: HTTPRouteHandler | Provide) -> Iterator[tuple[str, FieldDefinition, Any]]:
-    model = declaring.signature_model
-    for field in msgspec.structs.fields(model):
-        yield field.name, model._fields[field.name], field.type
-
-
-def _body_of(handler: HTTPRouteHandler) -> Body | None:
-    for name, field, annotation in _fields_of(handler):
-        if name == "data":
-            declared = field.kwarg_definition.media_type if isinstance(field.kwarg_definition, BodyKwarg) else None
-            expected = types.type_info(annotation)
-            return Body(
-                annotation=annotation,
-                type=expected,
-                media_type=str(RequestEncodingType(declared or RequestEncodingType.JSON).value),
-                is_required=not (field.has_default or field.is_optional),
-                is_read_laxly=may_be_read_laxly(expected),
-            )
-    return None
 
 
 def _require_canonical_ids(request: Request[Any, Any, Any]) -> None:
@@ -193,12 +113,11 @@ def _text_violations(texts: list[str], parameter: Parameter, pointer: str) -> It
     if any(_CONTROL_CHARACTER.search(text) for text in texts):
         yield Violation(pointer, "control_character", "Control characters are not allowed.")
     elif item_type := parameter.item_type:
-        yield from violations_of([_from_text(text, item_type) for text in texts], _not_null(parameter.type), pointer)
+        yield from violations_of([_from_text(text, item_type) for text in texts], parameter.type, pointer)
     elif len(texts) > 1:
         yield Violation(pointer, "duplicate", "It is given more than once.")
     else:
-        expected = _not_null(parameter.type)
-        yield from violations_of(_from_text(texts[0], expected), expected, pointer)
+        yield from violations_of(_from_text(texts[0], parameter.type), parameter.type, pointer)
 
 
 def _from_text(text: str, expected: types.Type) -> Any:
@@ -212,21 +131,12 @@ def _from_text(text: str, expected: types.Type) -> Any:
             return text
 
 
-def _not_null(expected: types.Type) -> types.Type:
-    """The type without null, which no text stands for, and without what only documents it."""
-    if isinstance(expected, types.Metadata):
-        return _not_null(expected.type)
-    if isinstance(expected, types.UnionType):
-        members = [member for member in expected.types if not isinstance(member, types.NoneType)]
-        return _not_null(members[0]) if len(members) == 1 else types.UnionType(tuple(members))
-    return expected
-
-
 async def _read_body(request: Request[Any, Any, Any], declared: Body) -> Iterator[Violation]:
     try:
-        body = await request.body()
-    except InternalServerException:
-        raise MalformedJson("The body ended early.") from None
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            body = await request.body()
+    except (InternalServerException, TimeoutError):
+        raise MalformedJson("The body did not arrive.") from None
     if not body:
         return iter([Violation("", "missing", "A body is required.")] if declared.is_required else [])
     media_type = _MEDIA_TYPE.fullmatch(request.headers.get("content-type", ""))

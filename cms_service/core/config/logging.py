@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -102,16 +103,20 @@ def _clean(value: Any) -> Any:
         return _escape(value)
     if isinstance(value, Mapping):
         return {
-            _escape(str(name)): "[redacted]" if _SECRET_NAME.search(str(name)) else _clean(item)
-            for name, item in value.items()
+            _escape(str(name)): "[redacted]" if _is_secret(str(name)) else _clean(item) for name, item in value.items()
         }
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
     return value
 
 
+@lru_cache(1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
 def _escape(text: str) -> str:
-    return _CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], text)
+    return text if text.isprintable() else _CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], text)
 
 
 def _to_json(event: EventDict, **_: Any) -> str:
