@@ -79,6 +79,7 @@ def create_app(settings: Settings) -> Envelope:
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
         plugins=[ApiDocument()],
+        logging_config=None,
         lifespan=[lifespan],
         state=State(
             {

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import inspect as types
 
 from cms_service.core.exceptions import Violation
+from cms_service.schemas import CHECK
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -80,7 +81,9 @@ def _collection(value: Any, expected: types.CollectionType, pointer: str) -> Ite
 
 
 def _inner(value: Any, expected: types.Metadata, pointer: str) -> Iterator[Violation]:
-    return violations_of(value, expected.type, pointer)
+    found = list(violations_of(value, expected.type, pointer))
+    check = (expected.extra or {}).get(CHECK)
+    yield from found or (check(value, pointer) if check else [])
 
 
 def _dictionary(value: Any, expected: types.DictType, pointer: str) -> Iterator[Violation]:

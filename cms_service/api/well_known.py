@@ -13,7 +13,6 @@ class WellKnownController(Controller):
     path = "/.well-known"
     tags = ("discovery",)
     opt = {PUBLIC: True}
-    security = ({},)
 
     @get("/jwks.json", operation_id="getJsonWebKeySet", summary="Keys that verify access tokens")
     async def get_json_web_key_set(self, key_ring: KeyRing) -> Response[JsonWebKeySet]:

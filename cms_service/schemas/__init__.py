@@ -1,6 +1,6 @@
 """What goes over the wire, one resource in a file. Plain data."""
 
-from cms_service.schemas._fields import TEXT_PATTERN
+from cms_service.schemas._fields import CHECK, TEXT_PATTERN
 from cms_service.schemas.assignment import (
     AssignedRole,
     EffectivePermission,
@@ -42,6 +42,7 @@ from cms_service.schemas.session import SessionRead
 from cms_service.schemas.user import OwnUserUpdate, UserCreate, UserQuery, UserRead, UserRef, UserSort, UserUpdate
 
 __all__ = [
+    "CHECK",
     "TEXT_PATTERN",
     "AssignedRole",
     "AuditEventQuery",

@@ -6,6 +6,12 @@ from uuid import UUID
 
 from msgspec import Meta
 
+from cms_service.core.security import email_violations, password_violations
+
+CHECK = "check"
+"""Key of `Meta.extra`: a rule that a JSON schema cannot express, which services enforce. It stands here so that its
+breaches are reported together with all others."""
+
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
 """No control characters: PostgreSQL refuses NUL, and logs and pages are better off without the rest."""
 
@@ -18,6 +24,7 @@ Email = Annotated[
         description="E-mail address. Compared and stored without regard to case.",
         examples=["ada@example.org"],
         extra_json_schema={"format": "email"},
+        extra={CHECK: email_violations},
     ),
 ]
 DisplayName = Annotated[
@@ -42,6 +49,7 @@ NewPassword = Annotated[
         description="15 to 128 characters, of any kind. Spaces count and are kept.",
         examples=["seven green owls on a wire"],
         extra_json_schema={"format": "password"},
+        extra={CHECK: password_violations},
     ),
 ]
 PresentPassword = Annotated[

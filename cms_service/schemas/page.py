@@ -12,7 +12,7 @@ class Page(Struct, Generic[T]):
 
     items: list[T]
     next_cursor: Annotated[str, Meta(description="Pass it as `cursor` for the next part.")] | None
-    total: Annotated[int, Meta(ge=0, description="Size of the whole list, if it was asked for.")] | None
+    total: Annotated[int, Meta(ge=0, le=2**53 - 1, description="Size of the whole list, if it was asked for.")] | None
 
 
 class ListQuery(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from cms_service.core.exceptions import (
     RegistrationClosed,
     ValidationFailed,
 )
-from cms_service.core.security import Actor, PasswordHasher, password_violations
+from cms_service.core.security import Actor, PasswordHasher, canonical_email, password_violations
 from cms_service.repositories import Credentials, UserRepository
 from cms_service.schemas import (
     LoginRequest,
@@ -24,7 +24,6 @@ from cms_service.schemas import (
 )
 from cms_service.services._reading import read_user
 from cms_service.services.audit_trail import AuditTrail
-from cms_service.services.emails import canonical_email
 from cms_service.services.enrolment import Enrolment
 from cms_service.services.tokens import TokenIssuer, TokenService
 

@@ -1,14 +1,13 @@
 """Making accounts that can sign in at once."""
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import EmailTaken, PasswordTooWeak
-from cms_service.core.security import Actor, PasswordHasher, password_violations
+from cms_service.core.exceptions import EmailTaken, PasswordTooWeak, ValidationFailed
+from cms_service.core.security import Actor, PasswordHasher, canonical_email, email_violations, password_violations
 from cms_service.models import User
 from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
 from cms_service.schemas import UserRead
 from cms_service.services._reading import read_user
 from cms_service.services.audit_trail import AuditTrail
-from cms_service.services.emails import canonical_email
 
 
 class Enrolment:
@@ -31,9 +30,8 @@ class Enrolment:
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
             EmailTaken: a live account has it.
         """
+        refuse_unacceptable(email, password)
         email = canonical_email(email)
-        if violations := password_violations(password, "/password"):
-            raise PasswordTooWeak(*violations)
         if await self._users.find_credentials_by_email(email) is not None:
             raise EmailTaken
         await self._work.pause()
@@ -46,3 +44,13 @@ class Enrolment:
         enrolled = read_user(user)
         await self._audit.record(action, "user", user.id, after=enrolled)
         return enrolled
+
+
+def refuse_unacceptable(email: str, password: str | None) -> None:
+    """Raises ValidationFailed with all that is wrong with either; PasswordTooWeak where only the password is."""
+    wrong_email = email_violations(email, "/email")
+    wrong_password = password_violations(password, "/password") if password is not None else []
+    if wrong_email:
+        raise ValidationFailed(*wrong_email, *wrong_password)
+    if wrong_password:
+        raise PasswordTooWeak(*wrong_password)

@@ -8,8 +8,7 @@ from advanced_alchemy.service import SQLAlchemyAsyncRepositoryService
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import PasswordTooWeak
-from cms_service.core.security import Actor, CursorCodec, PasswordHasher, password_violations
+from cms_service.core.security import Actor, CursorCodec, PasswordHasher, canonical_email
 from cms_service.models import User
 from cms_service.repositories import RefreshTokenRepository, UserRepository
 from cms_service.schemas import OwnUserUpdate, Page, UserCreate, UserQuery, UserRead, UserUpdate
@@ -17,7 +16,7 @@ from cms_service.services._listing import Listing
 from cms_service.services._reading import read_user
 from cms_service.services.access_policy import AccessPolicy
 from cms_service.services.audit_trail import AuditTrail
-from cms_service.services.emails import canonical_email
+from cms_service.services.enrolment import refuse_unacceptable
 from cms_service.services.preconditions import Precondition
 
 
@@ -63,14 +62,10 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
             EmailTaken, ExternalIdTaken: a live account has it.
         """
-        email = canonical_email(data.email)
-        password_hash = None
-        if data.password is not None:
-            if violations := password_violations(data.password, "/password"):
-                raise PasswordTooWeak(*violations)
-            password_hash = await self._hasher.hash(data.password)
+        refuse_unacceptable(data.email, data.password)
+        password_hash = await self._hasher.hash(data.password) if data.password is not None else None
         user = User(
-            email=email,
+            email=canonical_email(data.email),
             display_name=data.display_name,
             external_id=data.external_id,
             is_active=data.is_active,

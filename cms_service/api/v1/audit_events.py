@@ -7,8 +7,6 @@ from litestar import Controller, get
 from litestar.params import QueryParameter
 
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit
-from cms_service.api.problems import documented
-from cms_service.core.exceptions import PermissionDenied
 from cms_service.core.security import requires
 from cms_service.schemas import AuditEventQuery, AuditEventRead, Page
 from cms_service.services import AuditEventService
@@ -22,7 +20,6 @@ class AuditEventController(Controller):
         operation_id="listAuditEvents",
         summary="List audit events",
         guards=[requires("audit:read")],
-        responses=documented(PermissionDenied),
     )
     async def list_audit_events(
         self,

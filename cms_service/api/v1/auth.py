@@ -31,7 +31,6 @@ from cms_service.services import AuthService
 class AuthController(Controller):
     path = "/auth"
     tags = ("auth",)
-    security = ({},)
 
     @post(
         "/register",

@@ -10,10 +10,7 @@ from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     EmailTaken,
     InvalidCredentials,
-    NotFound,
     PasswordTooWeak,
-    PreconditionFailed,
-    PreconditionRequired,
 )
 from cms_service.core.security import Actor, authenticated
 from cms_service.schemas import EffectivePermission, OwnUserUpdate, Page, PasswordChange, SessionRead, UserRead
@@ -33,7 +30,7 @@ class MeController(Controller):
     @patch(
         operation_id="updateMe",
         summary="Change your account",
-        responses=documented(EmailTaken, PreconditionFailed, PreconditionRequired),
+        responses=documented(EmailTaken),
         response_headers=[ETAG],
     )
     async def update_me(
@@ -72,7 +69,6 @@ class MeController(Controller):
         "/sessions/{session_id:uuid}",
         operation_id="endMySession",
         summary="Sign out a device",
-        responses=documented(NotFound),
     )
     async def end_my_session(self, sessions: SessionService, session_id: FromPath[UUID]) -> None:
         """Ends one of your sessions. Its access tokens end at once."""

@@ -11,10 +11,6 @@ from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limi
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     NameTaken,
-    NotFound,
-    PermissionDenied,
-    PreconditionFailed,
-    PreconditionRequired,
     SystemProtected,
 )
 from cms_service.core.security import requires
@@ -39,7 +35,6 @@ class PermissionController(Controller):
         operation_id="listPermissions",
         summary="List permissions",
         guards=[requires("permissions:read")],
-        responses=documented(PermissionDenied),
     )
     async def list_permissions(
         self,
@@ -64,7 +59,7 @@ class PermissionController(Controller):
         operation_id="createPermission",
         summary="Create a permission",
         guards=[requires("permissions:create")],
-        responses=documented(PermissionDenied, NameTaken),
+        responses=documented(NameTaken),
         response_headers=[ETAG, LOCATION],
     )
     async def create_permission(
@@ -79,7 +74,6 @@ class PermissionController(Controller):
         operation_id="getPermission",
         summary="Get a permission",
         guards=[requires("permissions:read")],
-        responses=documented(PermissionDenied, NotFound),
         response_headers=[ETAG],
     )
     async def get_permission(
@@ -93,7 +87,6 @@ class PermissionController(Controller):
         operation_id="updatePermission",
         summary="Describe a permission",
         guards=[requires("permissions:update")],
-        responses=documented(PermissionDenied, NotFound, PreconditionFailed, PreconditionRequired),
         response_headers=[ETAG],
     )
     async def update_permission(
@@ -111,7 +104,7 @@ class PermissionController(Controller):
         operation_id="deletePermission",
         summary="Delete a permission",
         guards=[requires("permissions:delete")],
-        responses=documented(PermissionDenied, NotFound, SystemProtected, PreconditionFailed, PreconditionRequired),
+        responses=documented(SystemProtected),
     )
     async def delete_permission(
         self, permissions: PermissionService, permission_id: FromPath[UUID], if_match: IfMatch
@@ -124,7 +117,6 @@ class PermissionController(Controller):
         operation_id="listPermissionRoles",
         summary="List the roles that hold a permission",
         guards=[requires("permissions:read"), requires("roles:read")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def list_permission_roles(
         self,

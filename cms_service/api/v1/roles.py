@@ -13,10 +13,7 @@ from cms_service.core.exceptions import (
     EscalationRefused,
     LastAdministrator,
     NameTaken,
-    NotFound,
-    PermissionDenied,
     PreconditionFailed,
-    PreconditionRequired,
     SystemProtected,
 )
 from cms_service.core.security import requires
@@ -43,7 +40,6 @@ class RoleController(Controller):
         operation_id="listRoles",
         summary="List roles",
         guards=[requires("roles:read")],
-        responses=documented(PermissionDenied),
     )
     async def list_roles(
         self,
@@ -81,7 +77,7 @@ class RoleController(Controller):
         operation_id="createRole",
         summary="Create a role",
         guards=[requires("roles:create")],
-        responses=documented(PermissionDenied, EscalationRefused, NameTaken),
+        responses=documented(EscalationRefused, NameTaken),
         response_headers=[ETAG, LOCATION],
     )
     async def create_role(self, roles: RoleService, data: JSONBody[RoleCreate]) -> Response[RoleRead]:
@@ -94,7 +90,6 @@ class RoleController(Controller):
         operation_id="getRole",
         summary="Get a role",
         guards=[requires("roles:read")],
-        responses=documented(PermissionDenied, NotFound),
         response_headers=[ETAG],
     )
     async def get_role(self, roles: RoleService, role_id: FromPath[UUID]) -> Response[RoleRead]:
@@ -106,9 +101,7 @@ class RoleController(Controller):
         operation_id="updateRole",
         summary="Change a role",
         guards=[requires("roles:update")],
-        responses=documented(
-            PermissionDenied, NotFound, NameTaken, SystemProtected, PreconditionFailed, PreconditionRequired
-        ),
+        responses=documented(NameTaken, SystemProtected),
         response_headers=[ETAG],
     )
     async def update_role(
@@ -122,9 +115,7 @@ class RoleController(Controller):
         operation_id="deleteRole",
         summary="Delete a role",
         guards=[requires("roles:delete")],
-        responses=documented(
-            PermissionDenied, NotFound, SystemProtected, LastAdministrator, PreconditionFailed, PreconditionRequired
-        ),
+        responses=documented(SystemProtected, LastAdministrator),
     )
     async def delete_role(self, roles: RoleService, role_id: FromPath[UUID], if_match: IfMatch) -> None:
         """Deletes a role; whoever has it loses what it gives."""
@@ -135,7 +126,6 @@ class RoleController(Controller):
         operation_id="listRolePermissions",
         summary="List a role's permissions",
         guards=[requires("roles:read")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def list_role_permissions(self, roles: RoleService, role_id: FromPath[UUID]) -> Page[PermissionRef]:
         """What the role holds."""
@@ -147,13 +137,9 @@ class RoleController(Controller):
         summary="Replace a role's permissions",
         guards=[requires("roles:update")],
         responses=documented(
-            PermissionDenied,
             EscalationRefused,
-            NotFound,
             SystemProtected,
             LastAdministrator,
-            PreconditionFailed,
-            PreconditionRequired,
         ),
         response_headers=[ETAG],
     )
@@ -168,7 +154,7 @@ class RoleController(Controller):
         operation_id="grantPermission",
         summary="Grant a permission to a role",
         guards=[requires("roles:update")],
-        responses=documented(PermissionDenied, EscalationRefused, NotFound, SystemProtected, PreconditionFailed),
+        responses=documented(EscalationRefused, SystemProtected, PreconditionFailed),
         response_headers=[ETAG],
     )
     async def grant_permission(
@@ -186,7 +172,7 @@ class RoleController(Controller):
         operation_id="withdrawPermission",
         summary="Withdraw a permission from a role",
         guards=[requires("roles:update")],
-        responses=documented(PermissionDenied, NotFound, SystemProtected, LastAdministrator, PreconditionFailed),
+        responses=documented(SystemProtected, LastAdministrator, PreconditionFailed),
     )
     async def withdraw_permission(
         self,
@@ -203,7 +189,6 @@ class RoleController(Controller):
         operation_id="listRoleUsers",
         summary="List the users of a role",
         guards=[requires("roles:read"), requires("users:read")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def list_role_users(
         self,

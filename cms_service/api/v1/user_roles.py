@@ -8,14 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import IfMatch, OptionalIfMatch
 from cms_service.api.problems import documented
-from cms_service.core.exceptions import (
-    EscalationRefused,
-    LastAdministrator,
-    NotFound,
-    PermissionDenied,
-    PreconditionFailed,
-    PreconditionRequired,
-)
+from cms_service.core.exceptions import EscalationRefused, LastAdministrator, PreconditionFailed
 from cms_service.core.security import requires
 from cms_service.schemas import AssignedRole, EffectivePermission, Page, RoleAssignmentsReplace, RoleAssignmentTerms
 from cms_service.services import AssignmentService, Precondition
@@ -40,7 +33,6 @@ class UserRoleController(Controller):
         operation_id="listUserRoles",
         summary="List a user's roles",
         guards=[requires("users:read")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def list_user_roles(self, assignments: AssignmentService, user_id: FromPath[UUID]) -> Page[AssignedRole]:
         """Every assignment, whether its time has come, is on or is over."""
@@ -51,9 +43,7 @@ class UserRoleController(Controller):
         operation_id="replaceUserRoles",
         summary="Replace a user's roles",
         guards=[requires("users:assign_roles")],
-        responses=documented(
-            PermissionDenied, EscalationRefused, NotFound, LastAdministrator, PreconditionFailed, PreconditionRequired
-        ),
+        responses=documented(EscalationRefused, LastAdministrator),
     )
     async def replace_user_roles(
         self,
@@ -70,7 +60,7 @@ class UserRoleController(Controller):
         operation_id="assignRole",
         summary="Assign a role to a user",
         guards=[requires("users:assign_roles")],
-        responses=documented(PermissionDenied, EscalationRefused, NotFound, LastAdministrator, PreconditionFailed),
+        responses=documented(EscalationRefused, LastAdministrator, PreconditionFailed),
     )
     async def assign_role(
         self,
@@ -91,7 +81,7 @@ class UserRoleController(Controller):
         operation_id="withdrawRole",
         summary="Withdraw a role from a user",
         guards=[requires("users:assign_roles")],
-        responses=documented(PermissionDenied, NotFound, LastAdministrator, PreconditionFailed),
+        responses=documented(LastAdministrator, PreconditionFailed),
     )
     async def withdraw_role(
         self,
@@ -109,7 +99,6 @@ class UserRoleController(Controller):
         operation_id="listUserPermissions",
         summary="List a user's permissions",
         guards=[requires("users:read")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def list_user_permissions(
         self, assignments: AssignmentService, user_id: FromPath[UUID]

@@ -5,8 +5,6 @@ from uuid import UUID
 from litestar import Controller, delete, get
 from litestar.params import FromPath
 
-from cms_service.api.problems import documented
-from cms_service.core.exceptions import NotFound, PermissionDenied
 from cms_service.core.security import requires
 from cms_service.schemas import Page, SessionRead
 from cms_service.services import SessionService
@@ -20,7 +18,6 @@ class UserSessionController(Controller):
         operation_id="listUserSessions",
         summary="List a user's sessions",
         guards=[requires("sessions:read")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def list_user_sessions(self, sessions: SessionService, user_id: FromPath[UUID]) -> Page[SessionRead]:
         """Where the user is signed in."""
@@ -30,7 +27,6 @@ class UserSessionController(Controller):
         operation_id="endAllUserSessions",
         summary="Sign a user out everywhere",
         guards=[requires("sessions:revoke")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def end_all_user_sessions(self, sessions: SessionService, user_id: FromPath[UUID]) -> None:
         """Ends every session of the user at once."""
@@ -41,7 +37,6 @@ class UserSessionController(Controller):
         operation_id="endUserSession",
         summary="Sign a user's device out",
         guards=[requires("sessions:revoke")],
-        responses=documented(PermissionDenied, NotFound),
     )
     async def end_user_session(
         self, sessions: SessionService, user_id: FromPath[UUID], session_id: FromPath[UUID]

@@ -14,11 +14,7 @@ from cms_service.core.exceptions import (
     EscalationRefused,
     ExternalIdTaken,
     LastAdministrator,
-    NotFound,
     PasswordTooWeak,
-    PermissionDenied,
-    PreconditionFailed,
-    PreconditionRequired,
 )
 from cms_service.core.security import requires
 from cms_service.schemas import Page, UserCreate, UserQuery, UserRead, UserSort, UserUpdate
@@ -33,7 +29,6 @@ class UserController(Controller):
         operation_id="listUsers",
         summary="List users",
         guards=[requires("users:read")],
-        responses=documented(PermissionDenied),
     )
     async def list_users(
         self,
@@ -81,7 +76,7 @@ class UserController(Controller):
         operation_id="createUser",
         summary="Create a user",
         guards=[requires("users:create")],
-        responses=documented(PasswordTooWeak, PermissionDenied, EmailTaken, ExternalIdTaken),
+        responses=documented(PasswordTooWeak, EmailTaken, ExternalIdTaken),
         response_headers=[ETAG, LOCATION],
     )
     async def create_user(self, users: UserService, data: JSONBody[UserCreate]) -> Response[UserRead]:
@@ -94,7 +89,6 @@ class UserController(Controller):
         operation_id="getUser",
         summary="Get a user",
         guards=[requires("users:read")],
-        responses=documented(PermissionDenied, NotFound),
         response_headers=[ETAG],
     )
     async def get_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
@@ -107,14 +101,10 @@ class UserController(Controller):
         summary="Change a user",
         guards=[requires("users:update")],
         responses=documented(
-            PermissionDenied,
             EscalationRefused,
-            NotFound,
             EmailTaken,
             ExternalIdTaken,
             LastAdministrator,
-            PreconditionFailed,
-            PreconditionRequired,
         ),
         response_headers=[ETAG],
     )
@@ -129,7 +119,7 @@ class UserController(Controller):
         operation_id="deleteUser",
         summary="Delete a user",
         guards=[requires("users:delete")],
-        responses=documented(PermissionDenied, NotFound, LastAdministrator, PreconditionFailed, PreconditionRequired),
+        responses=documented(LastAdministrator),
     )
     async def delete_user(self, users: UserService, user_id: FromPath[UUID], if_match: IfMatch) -> None:
         """Deletes an account: its sessions end at once and its address is free. It can be restored."""
@@ -141,7 +131,7 @@ class UserController(Controller):
         summary="Restore a deleted user",
         status_code=200,
         guards=[requires("users:restore")],
-        responses=documented(PermissionDenied, EscalationRefused, NotFound, EmailTaken, ExternalIdTaken),
+        responses=documented(EscalationRefused, EmailTaken, ExternalIdTaken),
         response_headers=[ETAG],
     )
     async def restore_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
@@ -154,7 +144,7 @@ class UserController(Controller):
         summary="Activate a user",
         status_code=200,
         guards=[requires("users:update")],
-        responses=documented(PermissionDenied, EscalationRefused, NotFound),
+        responses=documented(EscalationRefused),
         response_headers=[ETAG],
     )
     async def activate_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
@@ -167,7 +157,7 @@ class UserController(Controller):
         summary="Deactivate a user",
         status_code=200,
         guards=[requires("users:update")],
-        responses=documented(PermissionDenied, EscalationRefused, NotFound, LastAdministrator),
+        responses=documented(EscalationRefused, LastAdministrator),
         response_headers=[ETAG],
     )
     async def deactivate_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:

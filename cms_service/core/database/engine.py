@@ -47,6 +47,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_seconds,
         pool_use_lifo=True,
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead_connection)
     return engine

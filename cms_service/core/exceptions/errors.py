@@ -41,7 +41,7 @@ class ValidationFailed(ServiceError):
     title = "The request is not valid."
 
     def __init__(self, *violations: Violation) -> None:
-        super().__init__("; ".join(violation.detail for violation in violations))
+        super().__init__(" ".join(violation.detail for violation in violations))
         self.violations = violations
 
 

@@ -2,6 +2,7 @@
 
 from cms_service.core.security.actor import SYSTEM, Actor
 from cms_service.core.security.cursors import CursorCodec
+from cms_service.core.security.emails import canonical_email, email_violations
 from cms_service.core.security.guards import PUBLIC, authenticated, principal_of, requires
 from cms_service.core.security.keys import NONCE_BYTES, derive_key, seal, unseal
 from cms_service.core.security.passwords import (
@@ -42,7 +43,9 @@ __all__ = [
     "SigningKey",
     "SigningKeySet",
     "authenticated",
+    "canonical_email",
     "derive_key",
+    "email_violations",
     "exceeding",
     "implies",
     "password_violations",

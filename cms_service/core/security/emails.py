@@ -1,0 +1,38 @@
+"""One canonical form for each e-mail address."""
+
+from unicodedata import is_normalized
+
+from email_validator import EmailNotValidError, validate_email
+
+from cms_service.core.exceptions import ValidationFailed, Violation
+
+
+def canonical_email(email: str, pointer: str = "/email") -> str:
+    """The form in which an address is stored and compared.
+
+    Raises:
+        ValidationFailed: the address is not acceptable.
+    """
+    if violations := email_violations(email, pointer):
+        raise ValidationFailed(*violations)
+    return _fold(email)
+
+
+def email_violations(email: str, pointer: str) -> list[Violation]:
+    """Why `email` is not acceptable; empty for an acceptable one.
+
+    One that looks like another once Unicode's compatibility forms are folded is refused: nobody registers a look-alike
+    of someone else's address (https://www.unicode.org/reports/tr36/).
+    """
+    try:
+        canonical = _fold(email)
+    except EmailNotValidError:
+        return [Violation(pointer, "not_an_email", "This is not an e-mail address.")]
+    if not (is_normalized("NFKC", email) and is_normalized("NFKC", canonical)):
+        return [Violation(pointer, "ambiguous_characters", "The address has characters that look like others.")]
+    return []
+
+
+def _fold(email: str) -> str:
+    # The domain need not exist, and may be one of a closed network.
+    return validate_email(email, check_deliverability=False, test_environment=True).normalized.casefold()
