@@ -26,16 +26,17 @@ from cms_service.api import (
 )
 from cms_service.api.v1 import router as v1
 from cms_service.core.config import Settings
-from cms_service.core.database import check_readiness, create_engine, unit_of_work
+from cms_service.core.database import Reader, check_readiness, create_engine, unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
 from cms_service.core.security import AccessTokenCodec, CursorCodec, PasswordHasher, RefreshTokenCodec, derive_key
-from cms_service.repositories import PrincipalRepository
+from cms_service.repositories import DirectoryRepository, PrincipalRepository
 from cms_service.services import (
     AccessTokenAuthenticator,
     AdministratorService,
     KeyRing,
     RefusalRecorder,
     TokenIssuer,
+    UserDirectory,
 )
 
 MAX_BODY_BYTES = 64 * 1024
@@ -57,7 +58,8 @@ def create_app(settings: Settings) -> Envelope:
         clock=clock,
         entropy=entropy,
     )
-    authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(engine))
+    reader = Reader(settings)
+    authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(reader), clock)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -67,6 +69,7 @@ def create_app(settings: Settings) -> Envelope:
         finally:
             refreshing.cancel()
             hasher.close()
+            reader.close()
             await engine.dispose()
 
     litestar = Litestar(
@@ -85,6 +88,7 @@ def create_app(settings: Settings) -> Envelope:
             {
                 "engine": engine,
                 "cursors": CursorCodec(derive_key(settings.secret_key, "cursors")),
+                "directory": UserDirectory(DirectoryRepository(reader)),
                 "hasher": hasher,
                 "issuer": issuer,
                 "readiness": partial(check_readiness, engine),

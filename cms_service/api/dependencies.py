@@ -19,6 +19,7 @@ from cms_service.services import (
     RoleService,
     SessionService,
     TokenIssuer,
+    UserDirectory,
     UserService,
 )
 
@@ -72,6 +73,11 @@ def provide_audit_events(work: UnitOfWork, state: State) -> AuditEventService:
     return AuditEventService(work, state.cursors)
 
 
+def provide_directory(state: State) -> UserDirectory:
+    directory: UserDirectory = state.directory
+    return directory
+
+
 def provide_key_ring(state: State) -> KeyRing:
     key_ring: KeyRing = state.issuer.key_ring
     return key_ring
@@ -87,5 +93,6 @@ DEPENDENCIES = {
     "sessions": Provide(provide_sessions, sync_to_thread=False),
     "auth": Provide(provide_auth, sync_to_thread=False),
     "audit_events": Provide(provide_audit_events, sync_to_thread=False),
+    "directory": Provide(provide_directory, sync_to_thread=False),
     "key_ring": Provide(provide_key_ring, sync_to_thread=False),
 }

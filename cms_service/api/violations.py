@@ -115,8 +115,13 @@ def _string(value: Any, expected: types.StrType, pointer: str) -> Iterator[Viola
     yield from _length(len(value), expected.min_length, expected.max_length, "characters", pointer)
     if "\x00" in value:
         yield Violation(pointer, "control_character", "The character NUL is not allowed.")
-    elif expected.pattern is not None and not re.search(expected.pattern, value):
+    elif expected.pattern is not None and not re.search(_exact(expected.pattern), value):
         yield Violation(pointer, "pattern", f"It does not match the pattern {expected.pattern}")
+
+
+def _exact(pattern: str) -> str:
+    """The pattern as JSON Schema means it (ECMA 262): `$` is the very end, where Python lets a line break follow."""
+    return pattern.removesuffix("$") + r"\Z" if pattern.endswith("$") else pattern
 
 
 def _number(value: Any, expected: types.IntType | types.FloatType, pointer: str) -> Iterator[Violation]:

@@ -2,6 +2,7 @@
 
 from cms_service.repositories.access import AccessRepository
 from cms_service.repositories.audit_event import AuditEventRepository
+from cms_service.repositories.directory import DirectoryRepository
 from cms_service.repositories.permission import PermissionRepository
 from cms_service.repositories.principal import PrincipalRepository
 from cms_service.repositories.refresh_token import PresentedSession, RefreshTokenRepository
@@ -13,6 +14,7 @@ __all__ = [
     "AccessRepository",
     "AuditEventRepository",
     "Credentials",
+    "DirectoryRepository",
     "PermissionRepository",
     "PresentedSession",
     "PrincipalRepository",

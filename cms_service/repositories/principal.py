@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import bindparam, func, select
 
+from cms_service.core.database import Query, Reader
 from cms_service.models import Permission, RefreshToken, Role, RolePermission, User, UserRole
 
 _PERMISSIONS = func.array(
@@ -20,29 +20,29 @@ _PERMISSIONS = func.array(
 )
 """What the user holds everywhere."""
 
+_PRINCIPAL = Query(
+    select(_PERMISSIONS.label("permissions"))
+    .select_from(RefreshToken)
+    .join(User, User.id == RefreshToken.user_id)
+    .where(
+        RefreshToken.id == bindparam("session_id"),
+        RefreshToken.user_id == bindparam("user_id"),
+        RefreshToken.revoked_at.is_(None),
+        RefreshToken.idle_expires_at > func.now(),
+        RefreshToken.expires_at > func.now(),
+        User.is_active,
+        User.deleted_at.is_(None),
+    )
+)
+
 
 class PrincipalRepository:
     """Reads outside any unit of work, since a caller is known before its request begins."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
 
     async def find_permissions(self, user_id: UUID, session_id: UUID) -> frozenset[str] | None:
         """What the user holds everywhere; None if the session or the account no longer counts."""
-        statement = (
-            select(_PERMISSIONS)
-            .select_from(RefreshToken)
-            .join(User, User.id == RefreshToken.user_id)
-            .where(
-                RefreshToken.id == session_id,
-                RefreshToken.user_id == user_id,
-                RefreshToken.revoked_at.is_(None),
-                RefreshToken.idle_expires_at > func.now(),
-                RefreshToken.expires_at > func.now(),
-                User.is_active,
-                User.deleted_at.is_(None),
-            )
-        )
-        async with self._engine.connect() as connection:
-            names = await connection.scalar(statement)
-        return None if names is None else frozenset(names)
+        row = await self._reader.fetch_row(_PRINCIPAL, user_id=user_id, session_id=session_id)
+        return None if row is None else frozenset(row["permissions"])

@@ -5,6 +5,7 @@ from cms_service.services.assignments import AssignmentService
 from cms_service.services.audit_events import AuditEventService, RefusalRecorder
 from cms_service.services.auth import AuthService
 from cms_service.services.authentication import AccessTokenAuthenticator, Authenticator
+from cms_service.services.directory import UserDirectory
 from cms_service.services.key_ring import KeyRing
 from cms_service.services.permissions import PermissionService
 from cms_service.services.preconditions import Precondition, Versioned, entity_tag
@@ -27,6 +28,7 @@ __all__ = [
     "RoleService",
     "SessionService",
     "TokenIssuer",
+    "UserDirectory",
     "UserService",
     "Versioned",
     "entity_tag",

@@ -1,11 +1,16 @@
 """From a credential to its principal."""
 
+from collections import OrderedDict
+from hashlib import sha256
 from typing import Protocol
 
+from cms_service.core.dependencies import Clock
 from cms_service.core.exceptions import TokenInvalid
-from cms_service.core.security import AccessTokenCodec, Principal
+from cms_service.core.security import AccessClaims, AccessTokenCodec, Principal
 from cms_service.repositories import PrincipalRepository
 from cms_service.services.key_ring import KeyRing
+
+MOST_REMEMBERED_TOKENS = 10_000
 
 
 class Authenticator(Protocol):
@@ -21,20 +26,40 @@ class Authenticator(Protocol):
 
 
 class AccessTokenAuthenticator:
-    """Verifies access tokens and asks the database what their callers may do, on every request."""
+    """Verifies access tokens, and asks the database on every request what their callers may do.
 
-    def __init__(self, key_ring: KeyRing, access_tokens: AccessTokenCodec, principals: PrincipalRepository) -> None:
+    A signature that was right stays right: it is verified once, and remembered by the digest of its token. Whether
+    the session still counts is never remembered.
+    """
+
+    def __init__(
+        self, key_ring: KeyRing, access_tokens: AccessTokenCodec, principals: PrincipalRepository, clock: Clock
+    ) -> None:
         self._key_ring = key_ring
         self._access_tokens = access_tokens
         self._principals = principals
+        self._clock = clock
+        self._verified: OrderedDict[bytes, AccessClaims] = OrderedDict()
 
     async def authenticate(self, token: str) -> Principal:
         """See `Authenticator`."""
-        public_key = await self._key_ring.verifier(self._access_tokens.key_id(token))
-        if public_key is None:
-            raise TokenInvalid
-        claims = self._access_tokens.verify(token, public_key)
+        digest = sha256(token.encode()).digest()
+        claims = self._verified.get(digest)
+        if claims is None or claims.expires_at <= self._clock.now().timestamp():
+            claims = await self._verify(token)
+            self._remember(digest, claims)
         permissions = await self._principals.find_permissions(claims.user_id, claims.session_id)
         if permissions is None:
             raise TokenInvalid("The session of this token has ended.")
         return Principal(claims.user_id, claims.session_id, permissions)
+
+    async def _verify(self, token: str) -> AccessClaims:
+        public_key = await self._key_ring.verifier(self._access_tokens.key_id(token))
+        if public_key is None:
+            raise TokenInvalid
+        return self._access_tokens.verify(token, public_key)
+
+    def _remember(self, digest: bytes, claims: AccessClaims) -> None:
+        self._verified[digest] = claims
+        if len(self._verified) > MOST_REMEMBERED_TOKENS:
+            self._verified.popitem(last=False)

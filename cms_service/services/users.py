@@ -51,10 +51,6 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         )
         return listing.page(part, read_user)
 
-    async def get_user(self, user_id: UUID) -> UserRead:
-        """Raises NotFound."""
-        return read_user(await self.repository.get_live(user_id))
-
     async def create_user(self, data: UserCreate) -> UserRead:
         """A new account without any role.
 

@@ -14,7 +14,14 @@ from cms_service.core.exceptions import (
 )
 from cms_service.core.security import Actor, authenticated
 from cms_service.schemas import EffectivePermission, OwnUserUpdate, Page, PasswordChange, SessionRead, UserRead
-from cms_service.services import AssignmentService, AuthService, Precondition, SessionService, UserService
+from cms_service.services import (
+    AssignmentService,
+    AuthService,
+    Precondition,
+    SessionService,
+    UserDirectory,
+    UserService,
+)
 
 
 class MeController(Controller):
@@ -23,9 +30,9 @@ class MeController(Controller):
     guards = (authenticated,)
 
     @get(operation_id="getMe", summary="Get your account", response_headers=[ETAG])
-    async def get_me(self, users: UserService, actor: Actor) -> Response[UserRead]:
+    async def get_me(self, directory: UserDirectory, actor: Actor) -> Response[UserRead]:
         """Your own account."""
-        return tagged(await users.get_user(actor.require_user_id()))
+        return tagged(await directory.get_user(actor.require_user_id()))
 
     @patch(
         operation_id="updateMe",

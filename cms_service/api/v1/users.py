@@ -18,7 +18,7 @@ from cms_service.core.exceptions import (
 )
 from cms_service.core.security import requires
 from cms_service.schemas import Page, UserCreate, UserQuery, UserRead, UserSort, UserUpdate
-from cms_service.services import Precondition, UserService
+from cms_service.services import Precondition, UserDirectory, UserService
 
 
 class UserController(Controller):
@@ -91,9 +91,9 @@ class UserController(Controller):
         guards=[requires("users:read")],
         response_headers=[ETAG],
     )
-    async def get_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
+    async def get_user(self, directory: UserDirectory, user_id: FromPath[UUID]) -> Response[UserRead]:
         """One account."""
-        return tagged(await users.get_user(user_id))
+        return tagged(await directory.get_user(user_id))
 
     @patch(
         "/{user_id:uuid}",

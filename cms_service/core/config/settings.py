@@ -119,7 +119,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             parser=whole_number(1, 200),
             default="10",
-            description="The most database connections that one worker opens for requests.",
+            description="The most database connections that one worker opens for whatever writes or lists.",
+        ),
+    ]
+    database_reader_connections: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 100),
+            default="8",
+            description="The most connections that one worker opens besides, for the reads that every request makes.",
         ),
     ]
     database_pool_timeout_seconds: Annotated[

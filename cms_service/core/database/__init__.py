@@ -12,6 +12,7 @@ from cms_service.core.database.migrations import (
     migration_connection,
     upgrade,
 )
+from cms_service.core.database.reader import Query, Reader
 from cms_service.core.database.readiness import check_readiness
 from cms_service.core.database.running import direct_url, running_database
 from cms_service.core.database.work import UnitOfWork, WorkFactory, unit_of_work
@@ -21,6 +22,8 @@ __all__ = [
     "EmbeddedPostgres",
     "Ordering",
     "Position",
+    "Query",
+    "Reader",
     "Slice",
     "UnitOfWork",
     "Window",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import asyncpg
 from advanced_alchemy.exceptions import NotFoundError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -46,10 +47,10 @@ def translate_error(error: BaseException) -> ServiceError | None:
                 return NotFound()
             case StaleDataError():
                 return PreconditionFailed()
-            case DBAPIError():
-                return _translate_driver_error(cause)
-            case PoolTimeoutError() | OSError() | TimeoutError():
-                return ServiceUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS)
+            case asyncpg.PostgresError():
+                return _translate_state(cause)
+            case _ if _is_lost(cause):
+                return _away()
     return None
 
 
@@ -65,12 +66,23 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__
 
 
-def _translate_driver_error(error: DBAPIError) -> ServiceError | None:
-    driver_error = error.orig.__cause__ if error.orig else None
-    state: str = getattr(error.orig, "sqlstate", None) or ""
-    is_network = isinstance(driver_error, OSError | TimeoutError)
-    if error.connection_invalidated or is_network or state in AWAY or state[:2] in AWAY_CLASSES:
-        return ServiceUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS)
+def _is_lost(error: BaseException) -> bool:
+    """Whether the server, or a connection to it, is out of reach."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    # An InterfaceError that is a ValueError as well complains about our arguments.
+    is_closed = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return is_closed or isinstance(error, PoolTimeoutError | OSError | TimeoutError)
+
+
+def _translate_state(error: asyncpg.PostgresError) -> ServiceError | None:
+    state = error.sqlstate or ""
+    if state in AWAY or state[:2] in AWAY_CLASSES:
+        return _away()
     if state in CONFLICTS:
-        return UNIQUENESS.get(getattr(driver_error, "constraint_name", None) or "", Conflict)()
+        return UNIQUENESS.get(error.constraint_name or "", Conflict)()
     return None
+
+
+def _away() -> ServiceUnavailable:
+    return ServiceUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -69,7 +69,7 @@ class PasswordHasher:
         Raises:
             Overloaded: the queue is full; nothing was started.
         """
-        stored = password_hash or self._stand_in
+        stored = self._stand_in if password_hash is None else password_hash
         try:
             await self._run(lambda: self._hasher.verify(stored, normalize("NFC", password)))
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
@@ -86,9 +86,9 @@ class PasswordHasher:
             raise Overloaded(retry_after_seconds=1)
         self._pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        # Counted until the thread is done, even when whoever asked has gone.
         future.add_done_callback(self._finished)
-        return await future
+        # Counted until the thread is done, even when whoever asked has gone.
+        return await asyncio.shield(future)
 
     def _finished(self, _: object) -> None:
         self._pending -= 1

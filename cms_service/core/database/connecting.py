@@ -1,0 +1,41 @@
+"""How this service connects to PostgreSQL: it fails fast, whatever PostgreSQL does."""
+
+from typing import Any
+
+from cms_service.core.config import Settings
+
+CLIENT_TIMEOUT_MARGIN_SECONDS = 0.25
+"""The server cancels a slow statement first; the client gives up only on a server that does not answer at all."""
+
+
+def is_behind_pooler(settings: Settings) -> bool:
+    """Whether something like pgbouncer, in transaction mode, stands in between.
+
+    It hands each transaction another server connection: prepared statements do not survive there, and the settings of a
+    session are not ours to make.
+    """
+    return settings.database_direct_url != settings.database_url
+
+
+def connect_arguments(settings: Settings) -> dict[str, Any]:
+    """What `asyncpg.connect` takes besides the address."""
+    arguments: dict[str, Any] = {
+        "timeout": settings.database_connect_timeout_seconds,
+        "command_timeout": settings.database_command_timeout_seconds + CLIENT_TIMEOUT_MARGIN_SECONDS,
+    }
+    if is_behind_pooler(settings):
+        return arguments | {"statement_cache_size": 0}
+    return arguments | {
+        "server_settings": {
+            "application_name": "cms-service",
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": _milliseconds(settings.database_command_timeout_seconds),
+            "lock_timeout": _milliseconds(settings.database_lock_timeout_seconds),
+            "idle_in_transaction_session_timeout": _milliseconds(10 * settings.database_command_timeout_seconds),
+        }
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

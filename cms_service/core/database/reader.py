@@ -1,0 +1,80 @@
+"""Reads on the hottest paths: one statement, no transaction, no ORM, straight on asyncpg.
+
+A read through a unit of work costs some 700 µs of this process's time, through asyncpg's own pool some 150 µs, and
+through this some 60 µs (`docs/decisions/hot-reads.md`).
+"""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Dialect, Select
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+
+from cms_service.core.config import Settings
+from cms_service.core.database.connecting import connect_arguments
+
+_DIALECT: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
+
+
+class Query:
+    """A statement in the terms of the models, compiled once."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
+        compiled = statement.compile(dialect=_DIALECT)
+        self.sql = str(compiled)
+        self._names: list[str] = list(compiled.positiontup or [])
+        self._constants = compiled.params
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        return [values[name] if name in values else self._constants[name] for name in self._names]
+
+
+class Reader:
+    """A few connections of its own, opened as they are needed; each carries one statement at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._address = (settings.database_url or "").replace("postgresql+asyncpg://", "postgresql://", 1)
+        self._arguments = connect_arguments(settings)
+        self._wait_seconds = settings.database_pool_timeout_seconds
+        self._slots = asyncio.Semaphore(settings.database_reader_connections)
+        self._idle: list[asyncpg.Connection] = []
+
+    async def fetch_row(self, query: Query, **values: Any) -> asyncpg.Record | None:
+        """The first row.
+
+        Raises:
+            TimeoutError: no connection was free in time, or the server did not answer in time.
+            OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
+        """
+        connection = await self._borrow()
+        try:
+            return await connection.fetchrow(query.sql, *query.arguments(values))
+        except asyncpg.PostgresError:
+            raise
+        except BaseException:
+            # Given up in the middle of a statement: what comes back next on this connection is not ours.
+            connection.terminate()
+            raise
+        finally:
+            if not connection.is_closed():
+                self._idle.append(connection)
+            self._slots.release()
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def _borrow(self) -> asyncpg.Connection:
+        async with asyncio.timeout(self._wait_seconds):
+            await self._slots.acquire()
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        try:
+            return await asyncpg.connect(self._address, **self._arguments)
+        except BaseException:
+            self._slots.release()
+            raise

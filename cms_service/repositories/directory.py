@@ -1,0 +1,50 @@
+"""Accounts as the hottest reads show them."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select
+
+from cms_service.core.database import Query, Reader
+from cms_service.models import Role, User, UserRole
+
+_ROLES = (
+    select(func.json_agg(func.json_build_object("id", Role.id, "name", Role.name, "title", Role.title)))
+    .where(
+        Role.deleted_at.is_(None),
+        select(UserRole.id)
+        .where(UserRole.user_id == User.id, UserRole.role_id == Role.id, UserRole.is_effective())
+        .correlate(User, Role)
+        .exists(),
+    )
+    .correlate(User)
+    .scalar_subquery()
+)
+"""The same roles as `User.roles`."""
+
+_USER = Query(
+    select(
+        User.id,
+        User.email,
+        User.display_name,
+        User.external_id,
+        User.is_active,
+        User.email_verified_at,
+        User.created_at,
+        User.updated_at,
+        User.version,
+        _ROLES.label("roles"),
+    ).where(User.id == bindparam("user_id"), User.deleted_at.is_(None))
+)
+
+
+class DirectoryRepository:
+    """Reads single accounts outside any unit of work."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def find_user(self, user_id: UUID) -> dict[str, Any] | None:
+        """The members of the account, under their names; `roles` is a JSON array of id, name and title, or null."""
+        row = await self._reader.fetch_row(_USER, user_id=user_id)
+        return None if row is None else dict(row)
