@@ -26,7 +26,7 @@ from cms_service.api import (
 )
 from cms_service.api.v1 import router as v1
 from cms_service.core.config import Settings
-from cms_service.core.database import Reader, check_readiness, create_engine, unit_of_work
+from cms_service.core.database import Reader, check_readiness, create_engine, for_reading, unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
 from cms_service.core.security import AccessTokenCodec, CursorCodec, PasswordHasher, RefreshTokenCodec, derive_key
 from cms_service.repositories import DirectoryRepository, PrincipalRepository
@@ -87,6 +87,7 @@ def create_app(settings: Settings) -> Envelope:
         state=State(
             {
                 "engine": engine,
+                "reading_engine": for_reading(engine),
                 "cursors": CursorCodec(derive_key(settings.secret_key, "cursors")),
                 "directory": UserDirectory(DirectoryRepository(reader)),
                 "hasher": hasher,

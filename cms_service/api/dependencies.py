@@ -1,7 +1,11 @@
-"""What handlers are given. Services live for one request, on its unit of work and for its actor."""
+"""What handlers are given. Services live for one request, on its unit of work and for its actor.
+
+Each provider depends on one other at the most: Litestar resolves siblings in a task group, which costs more than most
+reads do.
+"""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from litestar import Request
 from litestar.datastructures import State
@@ -9,7 +13,7 @@ from litestar.di import Provide
 
 from cms_service.api.request_origin import origin_of
 from cms_service.core.database import UnitOfWork, unit_of_work
-from cms_service.core.security import Actor, CursorCodec, PasswordHasher, Principal
+from cms_service.core.security import Actor, Principal
 from cms_service.services import (
     AssignmentService,
     AuditEventService,
@@ -18,23 +22,14 @@ from cms_service.services import (
     PermissionService,
     RoleService,
     SessionService,
-    TokenIssuer,
     UserDirectory,
     UserService,
 )
 
-
-async def provide_work(request: Request[Any, Any, State]) -> AsyncIterator[UnitOfWork]:
-    """The one generator among the dependencies: Litestar would close several at once."""
-    async with unit_of_work(request.app.state.engine, is_read_only=request.method == "GET") as work:
-        yield work
+AnyRequest: TypeAlias = Request[Any, Any, State]
 
 
-def provide_actor(request: Request[Any, Any, State]) -> Actor:
-    return actor_of(request)
-
-
-def actor_of(request: Request[Any, Any, State]) -> Actor:
+def actor_of(request: AnyRequest) -> Actor:
     """Whoever asks, known or not."""
     principal: Principal | None = request.scope.get("user")
     if principal is None:
@@ -42,50 +37,53 @@ def actor_of(request: Request[Any, Any, State]) -> Actor:
     return Actor(principal.user_id, principal.session_id, origin_of(request))
 
 
-def provide_users(work: UnitOfWork, actor: Actor, state: State) -> UserService:
-    cursors: CursorCodec = state.cursors
-    hasher: PasswordHasher = state.hasher
-    return UserService(work, actor, cursors, hasher)
+async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
+    """The one generator among the dependencies: Litestar would close several at once."""
+    engine = request.app.state.reading_engine if request.method == "GET" else request.app.state.engine
+    async with unit_of_work(engine) as work:
+        yield work
 
 
-def provide_assignments(work: UnitOfWork, actor: Actor) -> AssignmentService:
-    return AssignmentService(work, actor)
+def provide_users(request: AnyRequest, work: UnitOfWork) -> UserService:
+    return UserService(work, actor_of(request), request.app.state.cursors, request.app.state.hasher)
 
 
-def provide_roles(work: UnitOfWork, actor: Actor, state: State) -> RoleService:
-    return RoleService(work, actor, state.cursors)
+def provide_assignments(request: AnyRequest, work: UnitOfWork) -> AssignmentService:
+    return AssignmentService(work, actor_of(request))
 
 
-def provide_permissions(work: UnitOfWork, actor: Actor, state: State) -> PermissionService:
-    return PermissionService(work, actor, state.cursors)
+def provide_roles(request: AnyRequest, work: UnitOfWork) -> RoleService:
+    return RoleService(work, actor_of(request), request.app.state.cursors)
 
 
-def provide_sessions(work: UnitOfWork, actor: Actor) -> SessionService:
-    return SessionService(work, actor)
+def provide_permissions(request: AnyRequest, work: UnitOfWork) -> PermissionService:
+    return PermissionService(work, actor_of(request), request.app.state.cursors)
 
 
-def provide_auth(work: UnitOfWork, actor: Actor, state: State) -> AuthService:
-    issuer: TokenIssuer = state.issuer
-    return AuthService(work, actor, issuer, state.hasher)
+def provide_sessions(request: AnyRequest, work: UnitOfWork) -> SessionService:
+    return SessionService(work, actor_of(request))
 
 
-def provide_audit_events(work: UnitOfWork, state: State) -> AuditEventService:
-    return AuditEventService(work, state.cursors)
+def provide_auth(request: AnyRequest, work: UnitOfWork) -> AuthService:
+    return AuthService(work, actor_of(request), request.app.state.issuer, request.app.state.hasher)
 
 
-def provide_directory(state: State) -> UserDirectory:
-    directory: UserDirectory = state.directory
+def provide_audit_events(request: AnyRequest, work: UnitOfWork) -> AuditEventService:
+    return AuditEventService(work, request.app.state.cursors)
+
+
+def provide_directory(request: AnyRequest) -> UserDirectory:
+    directory: UserDirectory = request.app.state.directory
     return directory
 
 
-def provide_key_ring(state: State) -> KeyRing:
-    key_ring: KeyRing = state.issuer.key_ring
+def provide_key_ring(request: AnyRequest) -> KeyRing:
+    key_ring: KeyRing = request.app.state.issuer.key_ring
     return key_ring
 
 
 DEPENDENCIES = {
     "work": Provide(provide_work),
-    "actor": Provide(provide_actor, sync_to_thread=False),
     "users": Provide(provide_users, sync_to_thread=False),
     "assignments": Provide(provide_assignments, sync_to_thread=False),
     "roles": Provide(provide_roles, sync_to_thread=False),

@@ -6,13 +6,14 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import ETAG, IfMatch, tagged
+from cms_service.api.dependencies import AnyRequest
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     EmailTaken,
     InvalidCredentials,
     PasswordTooWeak,
 )
-from cms_service.core.security import Actor, authenticated
+from cms_service.core.security import authenticated, principal_of
 from cms_service.schemas import EffectivePermission, OwnUserUpdate, Page, PasswordChange, SessionRead, UserRead
 from cms_service.services import (
     AssignmentService,
@@ -30,9 +31,9 @@ class MeController(Controller):
     guards = (authenticated,)
 
     @get(operation_id="getMe", summary="Get your account", response_headers=[ETAG])
-    async def get_me(self, directory: UserDirectory, actor: Actor) -> Response[UserRead]:
+    async def get_me(self, request: AnyRequest, directory: UserDirectory) -> Response[UserRead]:
         """Your own account."""
-        return tagged(await directory.get_user(actor.require_user_id()))
+        return tagged(await directory.get_user(principal_of(request).user_id))
 
     @patch(
         operation_id="updateMe",
@@ -58,9 +59,11 @@ class MeController(Controller):
         await auth.change_password(data)
 
     @get("/permissions", operation_id="listMyPermissions", summary="List your permissions")
-    async def list_my_permissions(self, assignments: AssignmentService, actor: Actor) -> Page[EffectivePermission]:
+    async def list_my_permissions(
+        self, request: AnyRequest, assignments: AssignmentService
+    ) -> Page[EffectivePermission]:
         """What you may do at this moment, with every assignment that gives it."""
-        return await assignments.list_effective_permissions(actor.require_user_id())
+        return await assignments.list_effective_permissions(principal_of(request).user_id)
 
     @get("/sessions", operation_id="listMySessions", summary="List your sessions")
     async def list_my_sessions(self, sessions: SessionService) -> Page[SessionRead]:

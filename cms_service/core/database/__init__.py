@@ -1,7 +1,7 @@
 """The way to PostgreSQL."""
 
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
-from cms_service.core.database.engine import create_engine
+from cms_service.core.database.engine import create_engine, for_reading
 from cms_service.core.database.errors import UNIQUENESS, translate_error
 from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
 from cms_service.core.database.migrations import (
@@ -36,6 +36,7 @@ __all__ = [
     "end_with_parent",
     "escape_like",
     "fetch_slice",
+    "for_reading",
     "head_revision",
     "is_current",
     "migration_connection",

@@ -36,6 +36,11 @@ def create_engine(settings: Settings) -> AsyncEngine:
     return engine
 
 
+def for_reading(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool without transactions, which saves work that only reads two round trips. Make it once."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def _refuse_dead_connection(dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
     """Let the pool replace a connection that the server has closed; costs no round trip, unlike a pre-ping."""
     if dbapi_connection.driver_connection.is_closed():

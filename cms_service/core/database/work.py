@@ -23,14 +23,12 @@ class UnitOfWork:
 
 
 @asynccontextmanager
-async def unit_of_work(engine: AsyncEngine, *, is_read_only: bool = False) -> AsyncIterator[UnitOfWork]:
+async def unit_of_work(engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
     """Commit when the block ends, roll back when it raises: the only place that does either.
 
-    A refusal that `keeps_writes` is committed before it goes on, so that its trace outlives it. Read-only work is
-    not wrapped in a transaction, which saves two round trips.
+    A refusal that `keeps_writes` is committed before it goes on, so that its trace outlives it.
     """
-    bind = engine.execution_options(isolation_level="AUTOCOMMIT") if is_read_only else engine
-    async with AsyncSession(bind, expire_on_commit=False, autoflush=False) as session:
+    async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
         try:
             yield UnitOfWork(session)
         except ServiceError as refusal:
