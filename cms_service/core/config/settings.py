@@ -150,7 +150,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Variable(
             parser=seconds(0.1, 300),
-            default="5.0",
+            default="1.5",
             description="How long one statement may run (`statement_timeout`).",
         ),
     ]
@@ -158,7 +158,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Variable(
             parser=seconds(0.1, 300),
-            default="2.0",
+            default="1.0",
             description="How long one statement waits for a row or table lock (`lock_timeout`).",
         ),
     ]

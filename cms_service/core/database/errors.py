@@ -32,6 +32,8 @@ UNIQUENESS: dict[str, type[Conflict]] = {
 CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
 AWAY = frozenset({"40001", "40P01", "55P03", "3D000", "25006"})
 AWAY_CLASSES = frozenset({"08", "53", "57"})
+NOT_MIGRATED = frozenset({"42P01", "42703"})
+"""A table or a column that is not there yet: this version was started before its migrations."""
 
 
 def translate_error(error: BaseException) -> ServiceError | None:
@@ -77,7 +79,7 @@ def _is_lost(error: BaseException) -> bool:
 
 def _translate_state(error: asyncpg.PostgresError) -> ServiceError | None:
     state = error.sqlstate or ""
-    if state in AWAY or state[:2] in AWAY_CLASSES:
+    if state in AWAY | NOT_MIGRATED or state[:2] in AWAY_CLASSES:
         return _away()
     if state in CONFLICTS:
         return UNIQUENESS.get(error.constraint_name or "", Conflict)()

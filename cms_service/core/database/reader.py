@@ -1,7 +1,7 @@
 """Reads on the hottest paths: one statement, no transaction, no ORM, straight on asyncpg.
 
 A read through a unit of work costs some 700 µs of this process's time, through asyncpg's own pool some 150 µs, and
-through this some 60 µs (`docs/decisions/hot-reads.md`).
+through this some 60 µs (`docs/decisions/0009-hot-reads.md`).
 """
 
 import asyncio
