@@ -71,9 +71,10 @@ class AssignmentService:
             user = await self._lock(user_id, precondition)
             present = {_key_of(row): row for row in await self._access.assignments_of_user(user_id)}
             wanted = {(item.role_id, item.scope): item for item in data.assignments}
-            await self._remove(user, [row for key, row in present.items() if key not in wanted])
+            # What the actor gives comes first: its own roles may be among those that go.
             for index, item in enumerate(data.assignments):
                 await self._put(user, item, present.get((item.role_id, item.scope)), f"/assignments/{index}")
+            await self._remove(user, [row for key, row in present.items() if key not in wanted])
             await self._users.touch(user)
         return whole(await self._read_assignments(user_id))
 

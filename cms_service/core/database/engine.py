@@ -1,9 +1,10 @@
 """The connection pool of units of work."""
 
+from asyncio import CancelledError
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import event
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -33,6 +34,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_dead_connection)
+    event.listen(engine.sync_engine, "handle_error", _leave_silent_connection)
     return engine
 
 
@@ -45,3 +47,14 @@ def _refuse_dead_connection(dbapi_connection: Any, _entry: ConnectionPoolEntry, 
     """Let the pool replace a connection that the server has closed; costs no round trip, unlike a pre-ping."""
     if dbapi_connection.driver_connection.is_closed():
         raise DisconnectionError("closed by the server")
+
+
+def _leave_silent_connection(context: ExceptionContext) -> None:
+    """Give up a connection in the middle of a statement at once: a ROLLBACK would wait as long again for its answer."""
+    connection = context.connection
+    is_given_up = isinstance(context.original_exception, TimeoutError | CancelledError)
+    if is_given_up and connection is not None and not connection.invalidated:
+        driver_connection: Any = connection.connection.driver_connection
+        driver_connection.terminate()
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
