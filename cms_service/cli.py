@@ -231,6 +231,13 @@ def _run_server(settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
     )
+    hangup = signal.getsignal(signal.SIGHUP)
+
+    @server.on_startup
+    def end_with_terminal() -> None:
+        """Granian would start new workers instead, and outlive the terminal; `nohup` is respected."""
+        signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else server.signal_handler_interrupt)
+
     server.serve(target_loader=partial(load_application, settings), wrap_loader=False)
 
 

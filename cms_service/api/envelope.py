@@ -13,6 +13,7 @@ from litestar.utils import normalize_path
 
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
 from cms_service.api.request_origin import origin_in, with_origin
+from cms_service.api.unread_body import UnreadBody
 from cms_service.core.config import Settings
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError
 
@@ -44,19 +45,22 @@ class Envelope:
         method: str = scope["method"]
         request_id = origin_in(scope).request_id
         status: int | None = None
+        body = UnreadBody(scope, receive)
 
         async def send_enveloped(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = self._complete([*message["headers"]], request_id)
+                if status >= 400:
+                    await body.drain()
             elif message["type"] == "http.response.body" and method == "HEAD":
                 message["body"] = b""
             await send(message)
 
         structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            await self._answer(scope, receive, send_enveloped)
+            await self._answer(scope, body.receive, send_enveloped)
         except Exception:
             _log.exception("escaped_exception")
             if status is not None:

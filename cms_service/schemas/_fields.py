@@ -111,7 +111,7 @@ RefreshTokenText = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=200,
+        max_length=2048,
         pattern=TEXT_PATTERN,
         description="The refresh token, as it was given out.",
         examples=["cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ6ryzRSOmZbwmXubLwoahAfFBvjySpEMnWe96rU3k7Ge1"],

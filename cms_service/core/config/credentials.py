@@ -73,7 +73,8 @@ def postgres_url() -> Parser:
             raise Unusable(f"has the option {min(unknown)!r}, which is not known")
         if not (parts.hostname or "host" in options):
             raise Unusable("names no host")
-        return parts._replace(scheme="postgresql+asyncpg", query=urlencode(options, safe="/"), fragment="").geturl()
+        query = f"?{urlencode(options, safe='/')}" if options else ""
+        return f"postgresql+asyncpg://{parts.netloc}{parts.path}{query}"
 
     return Parser("postgresql://user:password@host:5432/database, with ?sslmode=… at most", parse)
 

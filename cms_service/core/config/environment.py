@@ -17,6 +17,8 @@ from cms_service.core.config.settings import VARIABLES, Environment, Settings, p
 from cms_service.core.exceptions import ConfigurationError
 
 _PREFIX = "CMS_"
+_KUBERNETES_PREFIX = "CMS_SERVICE_"
+"""Kubernetes describes a Service named `cms` or `cms-service` to every pod with such variables."""
 
 
 def read_environment(directory: Path | None = None) -> dict[str, str]:
@@ -72,6 +74,8 @@ def _read(field: str, texts: Mapping[str, str], environment: Environment) -> Any
 def _refuse_unknown(texts: Mapping[str, str]) -> None:
     known = [variable_name(field) for field in VARIABLES]
     for name in sorted(texts.keys() - set(known)):
+        if name.startswith(_KUBERNETES_PREFIX):
+            continue
         similar = get_close_matches(name, known, n=1)
         hint = f"did you mean {similar[0]}?" if similar else "`cms-service settings` lists those there are."
         raise ConfigurationError(f"{name} is not a setting; {hint}")

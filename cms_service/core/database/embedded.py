@@ -163,12 +163,12 @@ class EmbeddedPostgres:
     def _settle(self, account: Account | None) -> Path:
         """Return where the data really is: the directory, or what it links to when only root can reach it."""
         data = self.directory.resolve()
-        if account is None or is_reachable(data.parent):
+        if is_reachable(data.parent, account):
             return data
         if self.directory.exists():
             raise ConfigurationError(
-                f"{self.directory} lies under a folder that is root's own, where PostgreSQL, which refuses to run as "
-                "root, cannot reach it; move it, or set CMS_DATA_DIR."
+                f"{self.directory} lies under a private folder, where PostgreSQL, which refuses to run as root, "
+                "cannot reach it; move it, or set CMS_DATA_DIR."
             )
         SHELTER.mkdir(mode=0o755, parents=True, exist_ok=True)
         data = SHELTER / f"{self.directory.name}-{secrets.token_hex(4)}"

@@ -30,8 +30,8 @@ UNIQUENESS: dict[str, type[Conflict]] = {
 """What the breach of a unique index means to the caller."""
 
 CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
-AWAY = frozenset({"40001", "40P01", "55P03", "3D000", "25006"})
-AWAY_CLASSES = frozenset({"08", "53", "57"})
+AWAY = frozenset({"40001", "40P01", "55P03", "55000", "3D000", "25006"})
+AWAY_CLASSES = frozenset({"08", "28", "53", "57", "58"})
 NOT_MIGRATED = frozenset({"42P01", "42703"})
 """A table or a column that is not there yet: this version was started before its migrations."""
 
@@ -74,7 +74,7 @@ def _is_lost(error: BaseException) -> bool:
         return error.connection_invalidated
     # An InterfaceError that is a ValueError as well complains about our arguments.
     is_closed = isinstance(error, asyncpg.InterfaceError) and not isinstance(error, ValueError)
-    return is_closed or isinstance(error, PoolTimeoutError | OSError | TimeoutError)
+    return is_closed or isinstance(error, asyncpg.InternalClientError | PoolTimeoutError | OSError | TimeoutError)
 
 
 def _translate_state(error: asyncpg.PostgresError) -> ServiceError | None:

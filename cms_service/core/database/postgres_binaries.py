@@ -36,16 +36,21 @@ def account_for(directory: Path) -> Account | None:
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def is_reachable(directory: Path) -> bool:
-    """Whether everybody may walk down to the directory."""
-    return all(path.stat().st_mode & 0o001 for path in (directory, *directory.parents))
+def is_reachable(directory: Path, account: Account | None) -> bool:
+    """Whether the account may walk down to the directory; the present user got this far already."""
+
+    def may_pass(path: Path) -> bool:
+        status = path.stat()
+        return bool(status.st_mode & (0o100 if account and status.st_uid == account.uid else 0o001))
+
+    return account is None or all(map(may_pass, (directory, *directory.parents)))
 
 
 def find_binaries(configured: Path | None, account: Account | None) -> Path:
     """Return the folder with `initdb` and `postgres` that the account can run."""
     for directory in [configured] if configured else _candidates():
         if (directory / "initdb").is_file() and (directory / "postgres").is_file():
-            return directory if account is None or is_reachable(directory) else _sheltered_copy(directory)
+            return directory if is_reachable(directory, account) else _sheltered_copy(directory)
     if configured:
         raise ConfigurationError(f"CMS_PG_BIN is {str(configured)!r}; expected a folder with initdb and postgres.")
     raise ConfigurationError(
@@ -82,7 +87,7 @@ def _sheltered_copy(binaries: Path) -> Path:
             shutil.rmtree(draft, ignore_errors=True)
             if not copy.exists():
                 raise ConfigurationError(
-                    f"{binaries} lies under a folder that is root's own, and cannot be copied to {SHELTER}: "
+                    f"{binaries} lies under a private folder, and cannot be copied to {SHELTER}: "
                     f"{error.strerror}; set CMS_PG_BIN or CMS_DATABASE_URL."
                 ) from None
     return copy / binaries.name

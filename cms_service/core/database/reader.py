@@ -47,6 +47,19 @@ class Reader:
             TimeoutError: no connection was free in time, or the server did not answer in time.
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
         """
+        try:
+            return await self._fetch_row(query, values)
+        except asyncpg.InternalClientError:
+            # The server has just ended this connection, so that nothing was sent; the idle ones will fare no better.
+            self.close()
+            return await self._fetch_row(query, values)
+
+    def close(self) -> None:
+        """No connection is idle any more."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def _fetch_row(self, query: Query, values: dict[str, Any]) -> asyncpg.Record | None:
         connection = await self._borrow()
         try:
             return await connection.fetchrow(query.sql, *query.arguments(values))
@@ -60,11 +73,6 @@ class Reader:
             if not connection.is_closed():
                 self._idle.append(connection)
             self._slots.release()
-
-    def close(self) -> None:
-        """Nothing is read any more."""
-        while self._idle:
-            self._idle.pop().terminate()
 
     async def _borrow(self) -> asyncpg.Connection:
         async with asyncio.timeout(self._wait_seconds):
