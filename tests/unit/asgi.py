@@ -1,0 +1,68 @@
+"""Drives an ASGI application with requests that no HTTP client would send."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import unquote
+
+import msgspec
+from litestar.types import ASGIApp
+
+
+class Answer(msgspec.Struct):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+    def faults(self) -> dict[str, list[str]]:
+        """Codes of the violations, by pointer."""
+        found: dict[str, list[str]] = {}
+        for fault in self.json()["errors"]:
+            found.setdefault(fault["pointer"], []).append(fault["code"])
+        return found
+
+
+async def exchange(
+    app: Any,
+    method: str,
+    target: str,
+    *,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    body: bytes | Sequence[bytes] = b"",
+    client: str = "192.0.2.1",
+) -> Answer:
+    """What the application answers. A body of several pieces arrives in pieces."""
+    path, _, query = target.partition("?")
+    pieces = [body] if isinstance(body, bytes) else list(body)
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    answer = Answer(0, {}, b"")
+
+    async def receive() -> dict[str, Any]:
+        piece = pieces.pop(0) if pieces else b""
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
+        else:
+            answer.body += message["body"]
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode("latin-1"),
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
+        "client": (client, 4711),
+        "server": ("127.0.0.1", 8000),
+        "scheme": "http",
+        "http_version": "1.1",
+        "root_path": "",
+        "state": {},
+    }
+    await cast(ASGIApp, app)(cast(Any, scope), cast(Any, receive), cast(Any, send))
+    return answer

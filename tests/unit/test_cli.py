@@ -1,0 +1,270 @@
+import asyncio
+import json
+import re
+import secrets
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+import msgspec
+import pytest
+
+from cms_service import cli
+from cms_service.app import GeneratedAdministrator
+from cms_service.core.config import load_settings, read_environment, render_env_example, render_settings_reference
+from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, service_environ, sign_in
+
+PASSWORD = "fifteen characters or more"
+CANARY = "Zq81-database-canary"
+UNREACHABLE = f"postgresql://cms:{CANARY}@127.0.0.1:1/cms"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    code: int
+    out: str
+    err: str
+
+
+class Call(Protocol):
+    def __call__(self, *arguments: str, **environ: str) -> Outcome: ...
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Runs a command in this process, in an empty folder, with no CMS_ variables but those given."""
+    for name in read_environment():
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(cli, "configure_logging", lambda _: None)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, **environ: str) -> Outcome:
+        for name, text in environ.items():
+            monkeypatch.setenv(name, text)
+        monkeypatch.setattr(sys, "argv", ["cms-service", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        captured = capsys.readouterr()
+        return Outcome(int(end.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+async def run(database: Database, *arguments: str, stdin: str = "", **overrides: str) -> Outcome:
+    """Run a command in a process of its own, on the database."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cms_service", *arguments),
+        env=service_environ(database, **overrides),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate(stdin.encode())
+    return Outcome(process.returncode or 0, out.decode(), err.decode())
+
+
+async def wait_until_refused(client: httpx.AsyncClient) -> None:
+    while True:
+        try:
+            await client.get("/health/live")
+        except httpx.ConnectError:
+            return
+        await asyncio.sleep(0.05)
+
+
+def test_help_names_every_command_and_the_exit_codes(call: Call) -> None:
+    outcome = call("--help")
+
+    assert outcome.code == 0
+    assert all(command in outcome.out for command in ("serve", "migrate", "create-admin", "openapi", "settings"))
+    assert "0 done, 1 failed, 2 a setting or an argument is wrong" in " ".join(outcome.out.split())
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "create-admin", "openapi"])
+def test_help_of_a_command_has_examples(call: Call, command: str) -> None:
+    outcome = call(command, "--help")
+
+    assert outcome.code == 0
+    assert re.search(rf"Examples:\s+.*cms-service {command}", outcome.out)
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["migrate"], ["create-admin"], ["settings"]])
+def test_wrong_setting_is_one_line_and_exit_code_2(call: Call, arguments: list[str]) -> None:
+    outcome = call(*arguments, CMS_ENV="development", CMS_PORT="http")
+
+    assert outcome == Outcome(2, "", "cms-service: CMS_PORT is 'http'; expected a whole number from 1 to 65535.\n")
+
+
+def test_argument_is_checked_like_the_setting_that_it_replaces(call: Call) -> None:
+    outcome = call("serve", "--workers", "0", CMS_ENV="development")
+
+    assert outcome == Outcome(2, "", "cms-service: CMS_WORKERS is '0'; expected a whole number from 1 to 64.\n")
+
+
+def test_unknown_argument_is_exit_code_2(call: Call) -> None:
+    assert call("serve", "--colour").code == 2
+
+
+def test_serve_is_refused_when_production_has_no_secrets(call: Call) -> None:
+    outcome = call("serve", CMS_PUBLIC_URL="https://a.example.org", CMS_DATABASE_URL=UNREACHABLE)
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("cms-service: CMS_SECRET_KEY is missing; expected ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_serve_is_refused_when_the_port_is_taken(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        outcome = call("serve", "--port", str(port), CMS_ENV="development", CMS_DATABASE_URL=UNREACHABLE)
+
+    assert outcome == Outcome(1, "", f"cms-service: cannot listen on 127.0.0.1 port {port}: Address already in use\n")
+
+
+def test_failure_of_the_database_is_one_line_without_its_password(call: Call) -> None:
+    outcome = call("migrate", CMS_ENV="development", CMS_DATABASE_URL=UNREACHABLE)
+
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("cms-service: the database refuses: ")
+    assert outcome.err.count("\n") == 1
+    assert CANARY not in outcome.err
+
+
+def test_settings_are_printed_without_secrets(call: Call) -> None:
+    outcome = call("settings", CMS_ENV="development", CMS_DATABASE_URL=UNREACHABLE, CMS_PORT="8123")
+
+    assert outcome.code == 0
+    assert "CMS_PORT=8123\n" in outcome.out
+    assert CANARY not in outcome.out
+
+
+def test_settings_are_described_without_any_being_set(call: Call) -> None:
+    assert call("settings", "--env-example").out == render_env_example()
+    assert call("settings", "--markdown").out == render_settings_reference()
+
+
+def test_openapi_document_does_not_depend_on_the_environment(call: Call, tmp_path: Path) -> None:
+    written = call("openapi", "--output", "openapi.json")
+    printed = call("openapi", CMS_ENV="production", CMS_PUBLIC_URL="https://other.example.org")
+
+    assert (written.code, written.out, printed.code) == (0, "", 0)
+    assert (tmp_path / "openapi.json").read_text() == printed.out
+    assert json.loads(printed.out)["openapi"].startswith("3.")
+
+
+def test_openapi_check_tells_whether_the_file_is_up_to_date(call: Call, tmp_path: Path) -> None:
+    assert call("openapi", "--output", "openapi.json").code == 0
+    assert call("openapi", "--check").code == 0
+    (tmp_path / "openapi.json").write_text("{}")
+
+    outcome = call("openapi", "--check")
+
+    assert outcome.code == 1
+    assert outcome.err.startswith("cms-service: openapi.json is not what the code says; run ")
+
+
+async def test_create_admin_makes_an_administrator(fresh_database: DatabaseFactory) -> None:
+    database = await fresh_database()
+    arguments = ("create-admin", "--email", "ann@example.org", "--password-stdin")
+
+    made = await run(database, *arguments, stdin=f"{PASSWORD}\n")
+    again = await run(database, *arguments, stdin=f"{PASSWORD}\n")
+    weak = await run(database, "create-admin", "--email", "bob@example.org", "--password-stdin", stdin="short\n")
+
+    assert (made.code, made.out) == (0, "ann@example.org is an administrator.\n"), made.err
+    assert (again.code, again.out) == (1, "")
+    assert (weak.code, weak.out) == (1, "")
+    assert all("Traceback" not in outcome.err and outcome.err.startswith("cms-service: ") for outcome in (again, weak))
+    connection = await database.connect()
+    assert await connection.fetchval("SELECT array_agg(email) FROM users") == ["ann@example.org"]
+    await connection.close()
+
+
+async def test_migrate_goes_down_only_when_told_so(fresh_database: DatabaseFactory) -> None:
+    database = await fresh_database()
+
+    refused = await run(database, "migrate", "--down-to", "base", stdin="n\n")
+    agreed = await run(database, "migrate", "--down-to", "base", "--yes")
+    unknown = await run(database, "migrate", "--to", "nowhere")
+
+    assert refused.code == 1
+    assert (agreed.code, agreed.out) == (0, "The database is at base.\n"), agreed.err
+    assert (unknown.code, unknown.err) == (1, "cms-service: Can't locate revision identified by 'nowhere'\n")
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_serve_ends_well_when_it_is_told_to(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory, signal_number: signal.Signals
+) -> None:
+    service = await service_factory(await fresh_database(), workers="2")
+
+    service.process.send_signal(signal_number)
+    await service.stop()
+
+    assert service.process.returncode == 0
+    assert "Unexpected exit" not in service.log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+async def test_no_worker_stays_behind_when_the_main_process_is_killed(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    service = await service_factory(await fresh_database(), workers="2")
+
+    service.process.kill()
+
+    async with asyncio.timeout(10), httpx.AsyncClient(base_url=service.url) as client:
+        await wait_until_refused(client)
+
+
+async def test_production_serves_before_the_database_is_migrated(
+    fresh_database: DatabaseFactory, tmp_path: Path
+) -> None:
+    database = await fresh_database(is_migrated=False)
+    environ = service_environ(database, env="production", public_url="https://accounts.example.org")
+    service = Service(environ, tmp_path)
+    await service.wait_until_live()
+    async with httpx.AsyncClient(base_url=service.url) as client:
+        assert (await client.get("/health/ready")).status_code == httpx.codes.SERVICE_UNAVAILABLE
+        assert (await run(database, "migrate")).code == 0
+        await service.wait_until_ready()
+    await service.stop()
+
+    assert "run `cms-service migrate`" in service.log.read_text()
+
+
+async def test_development_needs_no_database_and_shows_its_password_once(reachable_path: Path) -> None:
+    environ = {"CMS_ENV": "development", "CMS_DATA_DIR": str(reachable_path / "data")}
+    first = Service(environ, reachable_path)
+    await first.wait_until_ready()
+    shown = first.log.read_text()
+    password = re.search(r"Password +(\S+)  \(shown this once\)", shown)
+    assert password is not None, shown
+
+    rival = Service(environ, reachable_path)
+    assert await asyncio.to_thread(rival.process.wait, 60) == 2
+    assert "is in use by another cms-service" in rival.log.read_text()
+
+    async with httpx.AsyncClient(base_url=first.url) as client:
+        await sign_in(client, "admin@example.org", password[1])
+    await first.stop()
+    assert first.process.returncode == 0
+    assert not (reachable_path / "data/postgres/postmaster.pid").exists()
+
+    second = Service(environ, reachable_path)
+    await second.wait_until_ready()
+    await second.stop()
+    assert "shown this once" not in second.log.read_text()
+
+
+def test_banner_does_not_show_a_password_that_was_chosen() -> None:
+    settings = load_settings(
+        {"CMS_ENV": "development", "CMS_ADMIN_PASSWORD": CANARY, "CMS_SECRET_KEY": secrets.token_hex(32)}
+    )
+
+    banner = cli._banner(settings, GeneratedAdministrator("admin@example.org", CANARY))
+
+    assert "admin@example.org" in banner
+    assert CANARY not in banner

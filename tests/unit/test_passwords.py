@@ -1,0 +1,124 @@
+import asyncio
+from collections.abc import Iterator
+from threading import Event
+
+import argon2
+import pytest
+
+from cms_service.core.exceptions import Overloaded
+from cms_service.core.security import ARGON2ID, PasswordHasher, password_violations
+
+CHEAP = argon2.profiles.CHEAPEST
+PASSWORD = "seven green owls on a wire"
+
+
+@pytest.fixture
+def hasher() -> Iterator[PasswordHasher]:
+    """One at once, one waiting."""
+    hasher = PasswordHasher(1, 1, CHEAP)
+    yield hasher
+    hasher.close()
+
+
+@pytest.fixture
+def busy(hasher: PasswordHasher) -> Iterator[None]:
+    """Its one thread does something else until the test ends."""
+    is_over = Event()
+    hasher._threads.submit(is_over.wait)
+    yield
+    is_over.set()
+
+
+@pytest.mark.parametrize(
+    ("password", "codes"),
+    [
+        ("x" * 15, []),
+        ("x" * 128, []),
+        (" " * 15, []),
+        ("\N{OWL}" * 128, []),
+        ("x" * 14, ["too_short"]),
+        ("", ["too_short"]),
+        ("x" * 129, ["too_long"]),
+        pytest.param("e\u0301" * 14, ["too_short"], id="14 characters of two code points"),
+        pytest.param("e\u0301" * 128, [], id="128 characters of two code points"),
+        pytest.param("\u0958" * 128, ["too_long"], id="128 characters that NFC takes apart"),
+    ],
+)
+def test_password_is_judged_by_its_length_only(password: str, codes: list[str]) -> None:
+    violations = password_violations(password, "/password")
+
+    assert [violation.code for violation in violations] == codes
+    assert all(violation.pointer == "/password" for violation in violations)
+
+
+async def test_hash_is_argon2id_with_the_promised_cost() -> None:
+    hasher = PasswordHasher(1, 1)
+
+    assert (await hasher.hash(PASSWORD)).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    hasher.close()
+
+
+async def test_only_the_same_password_is_correct(hasher: PasswordHasher) -> None:
+    stored = await hasher.hash(PASSWORD)
+
+    assert (await hasher.check(stored, PASSWORD)).is_correct
+    for other in (PASSWORD.upper(), f" {PASSWORD}", f"{PASSWORD} ", PASSWORD[:-1], ""):
+        assert not (await hasher.check(stored, other)).is_correct
+
+
+async def test_password_is_correct_when_typed_in_another_normal_form(hasher: PasswordHasher) -> None:
+    assert (await hasher.check(await hasher.hash("caf\u00e9" * 5), "cafe\u0301" * 5)).is_correct
+
+
+async def test_hash_needs_renewal_when_made_with_other_parameters(hasher: PasswordHasher) -> None:
+    own, foreign = await hasher.hash(PASSWORD), argon2.PasswordHasher.from_parameters(ARGON2ID).hash(PASSWORD)
+
+    assert not (await hasher.check(own, PASSWORD)).needs_rehash
+    assert (await hasher.check(foreign, PASSWORD)).needs_rehash
+    assert not (await hasher.check(foreign, "wrong")).needs_rehash
+
+
+@pytest.mark.parametrize("stored", [None, "", "!", "$argon2id$v=19$m=8,t=1,p=1$AAAA", "$2b$12$abcdefghijklmnopqrstuv"])
+@pytest.mark.parametrize("password", ["", PASSWORD, "nobody has this password"])
+async def test_no_password_is_correct_when_there_is_no_usable_hash(
+    hasher: PasswordHasher, stored: str | None, password: str
+) -> None:
+    check = await hasher.check(stored, password)
+
+    assert not check.is_correct
+    assert not check.needs_rehash
+
+
+@pytest.mark.usefixtures("busy")
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_further_work_is_refused_when_the_queue_is_full(hasher: PasswordHasher, is_known: bool) -> None:
+    stored = argon2.PasswordHasher.from_parameters(CHEAP).hash(PASSWORD) if is_known else None
+    waiting = [asyncio.create_task(hasher.hash(PASSWORD)) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    with pytest.raises(Overloaded) as refusal:
+        await hasher.check(stored, PASSWORD)
+
+    assert refusal.value.retry_after_seconds
+    for task in waiting:
+        task.cancel()
+
+
+async def test_work_is_accepted_again_when_the_queue_has_emptied(hasher: PasswordHasher) -> None:
+    results = await asyncio.gather(*(hasher.hash(PASSWORD) for _ in range(5)), return_exceptions=True)
+
+    assert [type(result) for result in results] == [str, str, Overloaded, Overloaded, Overloaded]
+    assert (await hasher.hash(PASSWORD)).startswith("$argon2id$")
+
+
+@pytest.mark.usefixtures("busy")
+async def test_work_still_counts_when_whoever_asked_has_gone(hasher: PasswordHasher) -> None:
+    for _ in range(2):
+        task = asyncio.create_task(hasher.hash(PASSWORD))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with pytest.raises(Overloaded):
+        await hasher.hash(PASSWORD)

@@ -1,0 +1,286 @@
+import hashlib
+import pickle
+import secrets
+import stat
+from base64 import b64encode, urlsafe_b64encode
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from rich.pretty import pretty_repr
+
+from cms_service.core.config import (
+    Environment,
+    LogFormat,
+    Settings,
+    load_settings,
+    read_environment,
+    render_env_example,
+    render_settings,
+    render_settings_reference,
+)
+from cms_service.core.exceptions import ConfigurationError
+
+REPOSITORY = Path(__file__).parents[2]
+# As good as random, and the same in every worker process, as the names of tests have to be.
+BYTES = hashlib.sha256(b"a key for tests").digest()
+KEY = b64encode(BYTES).decode()
+DATABASE_PASSWORD = "Zq81-database-canary"
+DATABASE_URL = f"postgresql://cms:{DATABASE_PASSWORD}@db.internal/cms"
+PRODUCTION = {
+    "CMS_ENV": "production",
+    "CMS_PUBLIC_URL": "https://accounts.example.org",
+    "CMS_DATABASE_URL": DATABASE_URL,
+    "CMS_SECRET_KEY": KEY,
+}
+DEVELOPMENT = {"CMS_ENV": "development", "CMS_SECRET_KEY": KEY}
+
+
+def refusal(environ: dict[str, str]) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(environ)
+    return str(caught.value)
+
+
+def test_production_needs_only_what_nobody_can_guess() -> None:
+    settings = load_settings(PRODUCTION)
+
+    assert settings.environment is Environment.PRODUCTION
+    assert settings.log_format is LogFormat.JSON
+    assert settings.admin_password is None
+    assert settings.database_direct_url == settings.database_url
+
+
+def test_environment_is_production_when_it_is_not_named() -> None:
+    assert load_settings({**PRODUCTION, "CMS_ENV": ""}).environment is Environment.PRODUCTION
+
+
+@pytest.mark.parametrize("name", ["CMS_PUBLIC_URL", "CMS_DATABASE_URL", "CMS_SECRET_KEY"])
+def test_production_is_refused_when_a_required_variable_is_missing(name: str) -> None:
+    assert refusal({**PRODUCTION, name: ""}).startswith(f"{name} is missing; expected ")
+
+
+def test_development_needs_nothing(tmp_path: Path) -> None:
+    settings = load_settings({"CMS_ENV": "development", "CMS_DATA_DIR": str(tmp_path), "CMS_PORT": "8123"})
+
+    assert settings.log_format is LogFormat.CONSOLE
+    assert settings.database_url is None
+    assert settings.public_url == "http://127.0.0.1:8123"
+
+
+def test_development_keeps_the_secret_key_that_it_made(tmp_path: Path) -> None:
+    environ = {"CMS_ENV": "development", "CMS_DATA_DIR": str(tmp_path / "new")}
+
+    keys = {load_settings(environ).secret_key for _ in range(3)}
+
+    assert len(keys) == 1
+    assert stat.S_IMODE((tmp_path / "new/secret_key").stat().st_mode) == 0o600
+    assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_text("short")
+
+    assert "delete it" in refusal({"CMS_ENV": "development", "CMS_DATA_DIR": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "complaint"),
+    [
+        ("CMS_ENV", "staging", "CMS_ENV is 'staging'; expected development or production."),
+        ("CMS_PORT", "80000", "CMS_PORT is '80000'; expected a whole number from 1 to 65535."),
+        ("CMS_PORT", "-1", "CMS_PORT is '-1'; expected"),
+        ("CMS_PORT", "8_000", "CMS_PORT is '8_000'; expected"),
+        ("CMS_PORT", "٨٠٠٠", "CMS_PORT is '٨٠٠٠'; expected"),
+        ("CMS_HOST", "no such host", "CMS_HOST is 'no such host'; expected an IP address."),
+        ("CMS_PUBLIC_URL", "accounts.example.org", "CMS_PUBLIC_URL is 'accounts.example.org'; expected an http"),
+        ("CMS_PUBLIC_URL", "https://u:p@example.org", "CMS_PUBLIC_URL is 'https://u:p@example.org'; expected"),
+        ("CMS_ACCESS_TOKEN_SECONDS", "29", "CMS_ACCESS_TOKEN_SECONDS is '29'; expected"),
+        ("CMS_DATABASE_POOL_TIMEOUT_SECONDS", "nan", "CMS_DATABASE_POOL_TIMEOUT_SECONDS is 'nan'; expected"),
+        ("CMS_REGISTRATION", "maybe", "CMS_REGISTRATION is 'maybe'; expected open or closed."),
+        ("CMS_CORS_ORIGINS", "*", "CMS_CORS_ORIGINS is '*'; expected"),
+        ("CMS_CORS_ORIGINS", "null", "CMS_CORS_ORIGINS is 'null'; expected"),
+        ("CMS_CORS_ORIGINS", "https://*.example.org", "CMS_CORS_ORIGINS is 'https://*.example.org'; expected"),
+        ("CMS_CORS_ORIGINS", "https://example.org/", "CMS_CORS_ORIGINS is 'https://example.org/'; expected"),
+        ("CMS_TRUSTED_PROXIES", "10.0.0.1/8", "CMS_TRUSTED_PROXIES is '10.0.0.1/8'; expected"),
+        ("CMS_ADMIN_EMAIL", "admin", "CMS_ADMIN_EMAIL is 'admin'; expected an e-mail address."),
+        ("CMS_REFRESH_ABSOLUTE_SECONDS", "60", "CMS_REFRESH_ABSOLUTE_SECONDS is 60; expected CMS_REFRESH_IDLE"),
+    ],
+)
+def test_value_is_refused_in_one_line_when_it_is_wrong(name: str, text: str, complaint: str) -> None:
+    message = refusal({**DEVELOPMENT, name: text})
+
+    assert message.startswith(complaint)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("CMS_SECRETKEY", "did you mean CMS_SECRET_KEY?"),
+        ("CMS_WORKER", "did you mean CMS_WORKERS?"),
+        ("CMS_XYZZY", "`cms-service settings` lists those there are."),
+    ],
+)
+def test_unknown_variable_is_refused_with_a_hint(name: str, hint: str) -> None:
+    assert refusal({**DEVELOPMENT, name: "1"}) == f"{name} is not a setting; {hint}"
+
+
+def test_variables_that_kubernetes_adds_are_no_settings() -> None:
+    load_settings({**DEVELOPMENT, "CMS_SERVICE_SERVICE_HOST": "10.0.0.1", "CMS_SERVICE_PORT": "tcp://10.0.0.1:80"})
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("changeme", "is a placeholder"),
+        ("ChangeMe-ChangeMe-ChangeMe-ChangeMe-ChangeMe", "is a placeholder"),
+        ("your_key_here_your_key_here_your_key_here_00", "is a placeholder"),
+        ("c3VwZXI=", "is too short (5 bytes)"),
+        (b64encode(BYTES[:31]).decode(), "is too short (31 bytes)"),
+        (BYTES[:31].hex(), "is too short (31 bytes)"),
+        ("00" * 32, "is predictable"),
+        (bytes(range(32)).hex(), "is predictable"),
+        (BYTES[:16].hex() * 2, "is predictable"),
+        (b64encode(b"this is nothing but a long sentence").decode(), "is predictable"),
+        ("correcthorsebatterystaplecorrecthorsebattery", "is neither random base64 nor hex"),
+        ("Correct horse battery staple, and then some!", "is neither base64 nor hex"),
+    ],
+)
+def test_secret_key_is_refused_when_it_can_be_guessed(key: str, reason: str) -> None:
+    message = refusal({**PRODUCTION, "CMS_SECRET_KEY": key})
+
+    assert message.startswith(f"CMS_SECRET_KEY {reason}; expected at least 32 random bytes")
+    assert key not in message
+
+
+def test_secret_key_is_accepted_as_base64_base64url_and_hex() -> None:
+    for _ in range(500):
+        key = secrets.token_bytes(32)
+        base64, base64url = b64encode(key).decode(), urlsafe_b64encode(key).decode()
+        for text in (base64, base64.rstrip("="), base64url, base64url.rstrip("="), key.hex()):
+            assert load_settings({**PRODUCTION, "CMS_SECRET_KEY": text}).secret_key == key
+
+
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        ({"CMS_ADMIN_PASSWORD": KEY}, "CMS_SECRET_KEY equals CMS_ADMIN_PASSWORD"),
+        ({"CMS_DATABASE_URL": f"postgresql://cms:{KEY.replace('/', '%2F')}@h/d"}, "CMS_SECRET_KEY is also in CMS_DATA"),
+        ({"CMS_ADMIN_PASSWORD": DATABASE_PASSWORD}, "CMS_ADMIN_PASSWORD is also in CMS_DATABASE_URL"),
+        ({"CMS_DATABASE_URL": "postgresql://cms:changeme@h/d"}, "CMS_DATABASE_URL has a placeholder for a password"),
+        ({"CMS_ADMIN_PASSWORD": "changeme-changeme"}, "CMS_ADMIN_PASSWORD is a placeholder"),
+        ({"CMS_ADMIN_PASSWORD": "Zq81-canary"}, "CMS_ADMIN_PASSWORD is too short or too long"),
+    ],
+)
+def test_secret_is_refused_when_it_is_reused_or_weak(environ: dict[str, str], complaint: str) -> None:
+    message = refusal({**PRODUCTION, **environ})
+
+    assert message.startswith(complaint)
+    assert not any(text in message for text in environ.values())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://cms:Zq81-canary@h/d",
+        "postgresql://cms:Zq81-canary@h",
+        "postgresql://cms:Zq81-canary@h:99999/d",
+        "postgresql://cms:Zq81/canary@h/d",
+        "postgresql://cms:Zq81-canary@/d",
+        "postgresql://cms:Zq81-canary@h/d?target_session_attrs=any",
+        "Zq81-canary",
+    ],
+)
+def test_database_url_is_refused_without_being_shown(url: str) -> None:
+    message = refusal({**PRODUCTION, "CMS_DATABASE_URL": url})
+
+    assert message.startswith("CMS_DATABASE_URL ")
+    assert "Zq81" not in message
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p%40@h/d", "postgresql+asyncpg://u:p%40@h/d"),
+        ("postgresql://h:5433/d?sslmode=require", "postgresql+asyncpg://h:5433/d?ssl=require"),
+        ("postgresql:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=/run/postgresql"),
+        ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
+    ],
+)
+def test_database_url_is_understood_in_the_usual_spellings(given: str, used: str) -> None:
+    assert load_settings({**DEVELOPMENT, "CMS_DATABASE_URL": given}).database_url == used
+
+
+def test_direct_url_is_refused_when_it_stands_alone() -> None:
+    assert "expected both" in refusal({**DEVELOPMENT, "CMS_DATABASE_DIRECT_URL": DATABASE_URL})
+
+
+def test_lists_are_separated_by_commas() -> None:
+    settings = load_settings(
+        {
+            **DEVELOPMENT,
+            "CMS_CORS_ORIGINS": "https://a.example.org, http://localhost:3000",
+            "CMS_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1, 2001:db8::/32",
+        }
+    )
+
+    assert settings.cors_origins == ("https://a.example.org", "http://localhost:3000")
+    assert settings.trusted_proxies == tuple(map(ip_network, ("10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32")))
+
+
+def test_secrets_are_shown_nowhere() -> None:
+    settings = load_settings({**PRODUCTION, "CMS_ADMIN_PASSWORD": "Zq81-administrator"})
+
+    for shown in (repr(settings), str(settings), pretty_repr(settings), render_settings(settings)):
+        assert "Zq81" not in shown
+        assert repr(settings.secret_key) not in shown
+        assert KEY not in shown
+
+
+def test_settings_survive_the_way_to_a_worker_process() -> None:
+    settings = load_settings(PRODUCTION)
+
+    assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+
+
+def test_dotenv_is_read_in_development_and_yields_to_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("CMS_ENV=development\nCMS_PORT=8001\nCMS_WORKERS=2\nCMS_HOST=\nOTHER=1\n")
+    monkeypatch.setenv("CMS_PORT", "8002")
+
+    assert read_environment(tmp_path) == {"CMS_ENV": "development", "CMS_PORT": "8002", "CMS_WORKERS": "2"}
+
+
+@pytest.mark.parametrize("line", ["CMS_ENV=production", ""])
+def test_dotenv_is_ignored_when_it_is_not_development(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    (tmp_path / ".env").write_text(f"{line}\nCMS_PORT=8001\n")
+    monkeypatch.delenv("CMS_ENV", raising=False)
+
+    assert "CMS_PORT" not in read_environment(tmp_path)
+
+
+def test_env_example_is_what_the_settings_say() -> None:
+    assert (REPOSITORY / ".env.example").read_text() == render_env_example()
+
+
+def test_env_example_loads_when_every_line_is_taken(tmp_path: Path) -> None:
+    assignments = [
+        line.removeprefix("#") for line in render_env_example().splitlines() if "CMS_" in line and "=" in line
+    ]
+    environ = dict(line.split("=", 1) for line in assignments if not line.startswith(" "))
+
+    settings = load_settings({**environ, "CMS_DATA_DIR": str(tmp_path)})
+
+    assert {f"CMS_{field.upper()}" for field in Settings.__struct_fields__} - {"CMS_ENVIRONMENT"} <= environ.keys()
+    assert settings.environment is Environment.DEVELOPMENT
+
+
+def test_reference_has_a_row_for_every_setting() -> None:
+    rows = render_settings_reference().splitlines()
+
+    assert len(rows) == 2 + len(Settings.__struct_fields__)
+    assert all(row.count(" | ") == 3 for row in rows if row.startswith("| `"))
