@@ -1,0 +1,83 @@
+"""Every operation of the API, found from its own OpenAPI document: a new route is covered by the tests at once."""
+
+import warnings
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from litestar.exceptions import LitestarDeprecationWarning
+
+from cms_service.app import create_app
+from tests.unit.settings import edge_settings
+
+with warnings.catch_warnings():
+    # Services are injected by the names that `api.dependencies` gives them; Litestar 3 will want them marked.
+    warnings.simplefilter("ignore", LitestarDeprecationWarning)
+    LITESTAR = create_app(edge_settings()).litestar
+DOCUMENT: dict[str, Any] = LITESTAR.openapi_schema.to_schema()
+SCHEMAS: dict[str, dict[str, Any]] = DOCUMENT["components"]["schemas"]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """A method on a path of the API."""
+
+    id: str
+    method: str
+    path: str
+    parameters: list[dict[str, Any]]
+    body: dict[str, Any] | None
+    """The schema of its body."""
+
+    def url(self, **ids: str) -> str:
+        """Its path; ids that are not given are those of nothing."""
+        return self.path.format(**{name: str(uuid4()) for name in self._path_parameters()} | ids)
+
+    def parameters_in(self, place: str) -> list[dict[str, Any]]:
+        return [parameter for parameter in self.parameters if parameter["in"] == place]
+
+    def minimal_body(self) -> dict[str, Any] | None:
+        """A valid body without anything that may be left out."""
+        if self.body is None:
+            return None
+        return {name: _sample(self.body["properties"][name]) for name in self.body.get("required", [])}
+
+    @property
+    def has_path_parameters(self) -> bool:
+        return bool(self._path_parameters())
+
+    def _path_parameters(self) -> list[str]:
+        return [parameter["name"] for parameter in self.parameters_in("path")]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    """What the schema refers to, or itself."""
+    return SCHEMAS[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def _sample(schema: dict[str, Any]) -> Any:
+    return [] if schema.get("type") == "array" else schema["examples"][0]
+
+
+def _operations() -> list[Operation]:
+    found = []
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            found.append(
+                Operation(
+                    operation["operationId"],
+                    method.upper(),
+                    path,
+                    operation.get("parameters", []),
+                    resolve(content["schema"]) if content else None,
+                )
+            )
+    return found
+
+
+OPERATIONS = [operation for operation in _operations() if operation.path.startswith("/api/v1/")]
+WRITING = [operation for operation in OPERATIONS if operation.method != "GET"]
+WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]

@@ -1,0 +1,93 @@
+"""What every answer carries, as it arrives through the real server."""
+
+import httpx
+import pytest
+
+from tests.factories import unique
+
+SAFE = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health/live", 200),
+        ("HEAD", "/health/live", 200),
+        ("OPTIONS", "/health/live", 204),
+        ("GET", "/nope", 404),
+        ("GET", "/api/v1//users/me", 404),
+        ("PUT", "/health/live", 405),
+        ("BREW", "/health/live", 405),
+        ("GET", "/api/v1/users/me", 401),
+        ("POST", "/api/v1/auth/login", 400),
+    ],
+)
+async def test_answer_is_safe_and_tells_its_request_id_whatever_it_is(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    request_id = unique("request")
+
+    response = await client.request(method, path, headers={"X-Request-ID": request_id})
+
+    assert response.status_code == status
+    assert SAFE.items() <= dict(response.headers).items()
+    assert response.headers.get_list("x-request-id") == [request_id]
+
+
+async def test_request_id_is_another_for_each_request_when_none_is_sent(client: httpx.AsyncClient) -> None:
+    ids = {(await client.get("/health/live")).headers["x-request-id"] for _ in range(3)}
+
+    assert len(ids) == 3
+
+
+@pytest.mark.parametrize("sent", ["", "x" * 129, "a b", "a;b", 'a"b', "é".encode()])
+async def test_request_id_is_replaced_when_it_could_do_harm(client: httpx.AsyncClient, sent: str | bytes) -> None:
+    response = await client.get(
+        "/health/live", headers=[(b"X-Request-ID", sent if isinstance(sent, bytes) else sent.encode())]
+    )
+
+    assert response.headers["x-request-id"] not in {sent, ""}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/.well-known/jwks.json", "/nope"])
+async def test_head_has_the_headers_of_get_and_no_body(client: httpx.AsyncClient, path: str) -> None:
+    get, head = await client.get(path), await client.head(path)
+
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-length"] == get.headers["content-length"]
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/health/live", "GET, HEAD, OPTIONS"),
+        ("/api/v1/users", "GET, HEAD, OPTIONS, POST"),
+        ("/api/v1/auth/login", "OPTIONS, POST"),
+    ],
+)
+async def test_methods_are_told_when_another_is_tried_and_when_asked(
+    client: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    refused, asked = await client.request("PUT", path), await client.options(path)
+
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+    assert (asked.status_code, asked.headers["allow"]) == (204, allowed)
+
+
+async def test_no_page_may_call_when_no_origin_is_configured(client: httpx.AsyncClient) -> None:
+    headers = {"Origin": "https://evil.example.org", "Access-Control-Request-Method": "GET"}
+
+    for response in (
+        await client.get("/health/live", headers=headers),
+        await client.options("/health/live", headers=headers),
+    ):
+        assert not [name for name in response.headers if name.startswith("access-control-")]

@@ -1,0 +1,160 @@
+"""Holds over every route there is, by the route table and the OpenAPI document: a new one is covered by itself."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+
+import asyncpg
+import httpx
+import pytest
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from cms_service.core.security import PUBLIC, authenticated, requires
+from tests.api import given
+from tests.api.operations import DOCUMENT, LITESTAR, OPERATIONS, Operation
+from tests.api.problems import code_of
+from tests.fixtures import Caller, Register
+
+FOR_EVERYONE = {
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
+    "POST /api/v1/auth/logout",
+    "GET /.well-known/jwks.json",
+    "GET /health/live",
+    "GET /health/ready",
+    "GET /schema",
+    "GET /schema/openapi.json",
+    "GET /schema/{path:str}",
+    "GET /schema/assets/{digest:str}/{name:str}",
+}
+FOR_EVERYONE_SIGNED_IN = {
+    "getMe",
+    "updateMe",
+    "changeMyPassword",
+    "listMyPermissions",
+    "listMySessions",
+    "endAllMySessions",
+    "endMySession",
+}
+
+
+def handlers() -> Iterator[tuple[str, HTTPRouteHandler]]:
+    """Every handler with its name: method and path."""
+    for route in LITESTAR.routes:
+        assert isinstance(route, HTTPRoute), f"{route.path} is not HTTP: say here who may use it"
+        for handler in route.route_handlers:
+            # Litestar adds OPTIONS by itself; it tells the methods and nothing else.
+            for method in sorted(handler.http_methods - {"OPTIONS", "HEAD"}):
+                yield f"{method} {route.path}", handler
+
+
+def permissions_of(handler: HTTPRouteHandler) -> set[str]:
+    return {guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)}
+
+
+HANDLERS = dict(handlers())
+NEEDED = {str(handler.operation_id): permissions_of(handler) for handler in HANDLERS.values()}
+GUARDED = [operation for operation in OPERATIONS if NEEDED[operation.id]]
+PERMISSIONS = sorted(set().union(*NEEDED.values()))
+
+
+def is_public(operation: Operation) -> bool:
+    return re.sub(r"(\{\w+)\}", r"\1:uuid}", f"{operation.method} {operation.path}") in FOR_EVERYONE
+
+
+@pytest.fixture(scope="module")
+async def member(register: Register) -> Caller:
+    return await register()
+
+
+@pytest.mark.parametrize("name", sorted(HANDLERS))
+def test_route_has_a_guard_unless_it_is_for_everyone(name: str) -> None:
+    handler = HANDLERS[name]
+    is_guarded = bool(permissions_of(handler)) or authenticated in handler.resolve_guards()
+    assert is_guarded != (name in FOR_EVERYONE)
+
+
+def test_list_for_everyone_names_only_routes_that_exist() -> None:
+    assert HANDLERS.keys() >= FOR_EVERYONE
+    assert NEEDED.keys() >= FOR_EVERYONE_SIGNED_IN
+
+
+def test_guarded_route_is_never_marked_public() -> None:
+    assert {name for name, handler in HANDLERS.items() if handler.opt.get(PUBLIC)} <= FOR_EVERYONE
+
+
+async def test_permission_that_a_guard_asks_for_is_seeded_and_the_other_way_round(db: asyncpg.Connection) -> None:
+    seeded = await db.fetch("SELECT name FROM permissions WHERE is_system AND name <> '*:*'")
+    assert {row["name"] for row in seeded} == set(PERMISSIONS)
+
+
+def test_operation_id_is_a_unique_lower_camel_name() -> None:
+    ids = [operation["operationId"] for item in DOCUMENT["paths"].values() for operation in item.values()]
+    assert len(ids) == len(set(ids))
+    assert [operation_id for operation_id in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", operation_id)] == []
+
+
+def test_document_holds_every_route_outside_the_reference_page() -> None:
+    documented = {f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item}
+    routed = {re.sub(r":\w+\}", "}", name) for name in HANDLERS if " /schema" not in name}
+    assert documented == routed
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_stranger_is_refused_unless_the_route_is_for_everyone(
+    client: httpx.AsyncClient, operation: Operation
+) -> None:
+    if is_public(operation):
+        assert operation.body is not None, "what everyone may call is asked with a body"
+        return
+    response = await client.request(operation.method, operation.url())
+    assert code_of(response, 401) == "authentication_required"
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if not is_public(each)], ids=str)
+async def test_token_that_does_not_verify_is_refused(client: httpx.AsyncClient, operation: Operation) -> None:
+    response = await client.request(operation.method, operation.url(), headers={"Authorization": "Bearer a.b.c"})
+    assert code_of(response, 401) == "token_invalid"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+async def test_plain_member_is_refused_unless_the_route_is_for_everyone_signed_in(
+    member: Caller, operation: Operation
+) -> None:
+    if is_public(operation) or operation.id in FOR_EVERYONE_SIGNED_IN:
+        assert not NEEDED[operation.id]
+        return
+    assert code_of(await member.request(operation.method, operation.url()), 403) == "permission_denied"
+
+
+@pytest.fixture(scope="module")
+async def holding(admin: Caller, register: Register) -> Callable[[set[str]], Awaitable[Caller]]:
+    """A caller who holds just these permissions."""
+    caller = await register()
+    role = await given.role(admin)
+    await given.assignment(admin, caller.id, role["id"])
+    ids = dict(zip(PERMISSIONS, await given.permission_ids(admin, PERMISSIONS), strict=True))
+
+    async def hold(names: set[str]) -> Caller:
+        body = {"permission_ids": [ids[name] for name in names]}
+        assert (await admin.put(f"/api/v1/roles/{role['id']}/permissions", body, if_match="*")).is_success
+        return caller
+
+    return hold
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=str)
+async def test_route_opens_to_its_permissions_and_to_no_others(
+    holding: Callable[[set[str]], Awaitable[Caller]], operation: Operation
+) -> None:
+    needed = NEEDED[operation.id]
+    caller = await holding(needed)
+    # Ids of nothing and no body: whoever gets past the guard finds nothing to change.
+    assert (await caller.request(operation.method, operation.url())).status_code != 403
+    for missing in needed:
+        caller = await holding(set(PERMISSIONS) - {missing})
+        response = await caller.request(operation.method, operation.url())
+        assert code_of(response, 403) == "permission_denied"
+        assert missing in response.json()["detail"]
