@@ -1,0 +1,138 @@
+"""The processes that are measured: each serves on a port of its own, with one worker."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from cms_service.core.config import Settings, load_settings
+from tests.benchmarks.database import driver_url
+
+ROOT = Path(__file__).parents[2]
+PUBLIC_URL = "http://127.0.0.1:8000"
+"""On whatever port a service listens: the access tokens of one are good for the others."""
+SECRET_KEY = "7Uq0VbYc0oV0m6kq1r4sQ2hZt3Xx9LwPj5NfG8aBcDE="
+START_SECONDS = 60
+STOP_SECONDS = 15
+POLL_SECONDS = 0.005
+PAGE_KIB = os.sysconf("SC_PAGE_SIZE") / 1024
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server that answers."""
+
+    url: str
+    pid: int
+    start_seconds: float
+    """From the start of its process to its first 200."""
+
+    @property
+    def worker(self) -> int:
+        """The process id of its worker: of the children of the main process, the one that has worked."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return max(map(int, children), key=_cpu_seconds)
+
+    def cpu_seconds(self) -> float:
+        """Processor time that the worker has used so far."""
+        return _cpu_seconds(self.worker)
+
+    def memory_mib(self) -> float:
+        """What the worker has in memory (RSS)."""
+        pages = int(Path(f"/proc/{self.worker}/statm").read_text().split()[1])
+        return pages * PAGE_KIB / 1024
+
+
+def service_environment(database_url: str, port: int) -> dict[str, str]:
+    """As in production; only access tokens outlive the run."""
+    return {
+        "CMS_ENV": "production",
+        "CMS_PORT": str(port),
+        "CMS_PUBLIC_URL": PUBLIC_URL,
+        "CMS_DATABASE_URL": database_url,
+        "CMS_SECRET_KEY": SECRET_KEY,
+        "CMS_ACCESS_TOKEN_SECONDS": "3600",
+    }
+
+
+def service_settings(database_url: str) -> Settings:
+    return load_settings(service_environment(database_url, 8000))
+
+
+@contextmanager
+def serving_service(database_url: str, log: IO[bytes]) -> Iterator[Server]:
+    port = _free_port()
+    environment = service_environment(database_url, port)
+    with _serving(["-m", "cms_service", "serve"], environment, port, "/health/ready", log) as server:
+        yield server
+
+
+@contextmanager
+def serving_limits(database_url: str, log: IO[bytes]) -> Iterator[Server]:
+    port = _free_port()
+    command = ["-m", "tests.benchmarks.limits", str(port), driver_url(database_url)]
+    with _serving(command, {}, port, "/plain", log) as server:
+        yield server
+
+
+@contextmanager
+def _serving(
+    arguments: Sequence[str], environment: Mapping[str, str], port: int, path: str, log: IO[bytes]
+) -> Iterator[Server]:
+    started_at = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603 - our own command
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={"PATH": os.defpath, **environment},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        _wait_for_answer(process, port, path, log)
+        yield Server(f"http://127.0.0.1:{port}", process.pid, time.perf_counter() - started_at)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_for_answer(process: subprocess.Popen[bytes], port: int, path: str, log: IO[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(port, path):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} does not serve: {Path(log.name).read_text()[-2000:]}")
+        time.sleep(POLL_SECONDS)
+
+
+def _answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
