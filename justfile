@@ -24,7 +24,7 @@ run *args:
 
 # Run every test on two workers; arguments go to pytest.
 test *args:
-    pytest -n 2 --ignore tests/benchmarks "$@"
+    pytest -n 2 --dist loadfile --ignore tests/benchmarks "$@"
 
 # Everything that can be judged without running the service.
 check: fmt-check lint types imports spec lock-check containerfile

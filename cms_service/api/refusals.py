@@ -4,7 +4,7 @@ import structlog
 from litestar.connection import Request
 from litestar.types import Scope
 
-from cms_service.api.dependencies import actor_of
+from cms_service.api.dependencies import AnyRequest, actor_of
 from cms_service.core.exceptions import ServiceError
 from cms_service.services import RefusalRecorder
 
@@ -22,6 +22,8 @@ class RefusalAudit:
         if not isinstance(error, ServiceError) or not error.is_audited:
             return
         try:
-            await self._recorder.record(actor_of(Request(scope)), error)
+            request: AnyRequest = Request(scope)
+            operation = f"{request.method} {request.scope['path_template']}"
+            await self._recorder.record(actor_of(request), operation, error)
         except Exception:  # noqa: BLE001 - whatever it is, the caller is owed the refusal itself
             _log.exception("refusal_not_recorded", code=error.code)

@@ -1,6 +1,6 @@
 """What goes over the wire, one resource in a file. Plain data."""
 
-from cms_service.schemas._fields import CHECK, TEXT_PATTERN
+from cms_service.schemas._fields import CHECK, ROLE_NAME_PATTERN, SCOPE_PATTERN, TEXT_PATTERN
 from cms_service.schemas.assignment import (
     AssignedRole,
     EffectivePermission,
@@ -43,6 +43,8 @@ from cms_service.schemas.user import OwnUserUpdate, UserCreate, UserQuery, UserR
 
 __all__ = [
     "CHECK",
+    "ROLE_NAME_PATTERN",
+    "SCOPE_PATTERN",
     "TEXT_PATTERN",
     "AssignedRole",
     "AuditEventQuery",

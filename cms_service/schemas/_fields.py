@@ -8,11 +8,14 @@ from msgspec import Meta
 
 from cms_service.core.security import email_violations, password_violations
 
+ROLE_NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
+SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
+
 CHECK = "check"
 """Key of `Meta.extra`: a rule that a JSON schema cannot express, which services enforce. It stands here so that its
 breaches are reported together with all others."""
 
-TEXT_PATTERN = r"^[^\x00-\x1f\x7f]*$"
+TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """No control characters: PostgreSQL refuses NUL, and logs and pages are better off without the rest."""
 
 Email = Annotated[
@@ -68,7 +71,7 @@ RoleName = Annotated[
     Meta(
         min_length=1,
         max_length=64,
-        pattern=r"^[a-z][a-z0-9_-]*$",
+        pattern=ROLE_NAME_PATTERN,
         description="Machine name, unique.",
         examples=["editor"],
     ),
@@ -96,7 +99,7 @@ Scope = Annotated[
     str,
     Meta(
         max_length=200,
-        pattern=r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f]+$",
+        pattern=SCOPE_PATTERN,
         description="The one thing that it is limited to, as `type:id`. Null is everywhere.",
         examples=["site:blog"],
     ),

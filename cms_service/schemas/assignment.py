@@ -1,8 +1,9 @@
 """Roles of a user, and what they amount to."""
 
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cms_service.schemas._fields import Instant, Reason, Scope
 from cms_service.schemas.permission import PermissionRef
@@ -32,7 +33,7 @@ class RoleAssignmentTerms(Struct, forbid_unknown_fields=True):
 class RoleAssignmentsReplace(Struct, forbid_unknown_fields=True):
     """All assignments that a user shall have."""
 
-    assignments: list[RoleAssignment]
+    assignments: Annotated[list[RoleAssignment], Meta(max_length=100)]
 
 
 class AssignedRole(Struct):

@@ -33,14 +33,16 @@ class AccessPolicy:
             raise EscalationRefused(f"You do not hold {names} yourself.")
 
     async def refuse_power_over(self, user_id: UUID) -> None:
-        """Let the actor take hold of an account that can do no more than the actor, now and later.
+        """Let the actor take hold of an account that can do no more than the actor, now and later, or of its own.
 
-        Whoever may change the address of an account, or wake it, can come to sign in to it.
+        Whoever may change the address of an account, or wake it, can come to sign in to it; and nobody puts away those
+        who stand above them.
 
         Raises:
             EscalationRefused: the account can do more.
         """
-        await self.refuse_escalation(await self._grants_of(user_id, with_coming=True))
+        if user_id != self._actor.user_id:
+            await self.refuse_escalation(await self._grants_of(user_id, with_coming=True))
 
     @asynccontextmanager
     async def withdrawal(self) -> AsyncIterator[None]:

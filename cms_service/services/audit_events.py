@@ -39,9 +39,9 @@ class RefusalRecorder:
     def __init__(self, work: WorkFactory) -> None:
         self._work = work
 
-    async def record(self, actor: Actor, refusal: ServiceError) -> None:
-        """The refusal of what the actor wanted is on record."""
+    async def record(self, actor: Actor, operation: str, refusal: ServiceError) -> None:
+        """The refusal of what the actor wanted is on record; `operation` is a method and a path template."""
         async with self._work() as work:
             await AuditTrail(work, actor).record(
-                "access.refused", after={"code": refusal.code, "detail": refusal.detail}
+                "access.refused", after={"operation": operation, "code": refusal.code, "detail": refusal.detail}
             )

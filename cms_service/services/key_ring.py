@@ -34,7 +34,7 @@ class KeyRing:
         self._entropy = entropy
         self._keys = SigningKeySet()
         self._loaded_at: datetime | None = None
-        self._loading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     async def keep_fresh(self) -> None:
         """Reads the keys now and again until cancelled, so that no request has to wait for them."""
@@ -77,19 +77,21 @@ class KeyRing:
                 self._unseal(row)
 
     async def _load(self) -> None:
-        asked_at = self._clock.now()
-        async with self._loading:
-            if self._loaded_at is not None and self._loaded_at >= asked_at:
-                return
+        """Reads the keys, once for all who want to know at the same time."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        async with self._work() as work:
+            rows = await SigningKeyRepository(work).list_unretired()
+        if not rows:
             async with self._work() as work:
-                rows = await SigningKeyRepository(work).list_unretired()
-            if not rows:
-                async with self._work() as work:
-                    repository = SigningKeyRepository(work)
-                    await repository.lock_creation()
-                    rows = await repository.list_unretired() or [await repository.add(self._new_row())]
-            self._keys = SigningKeySet(key for row in rows if (key := self._unseal_or_none(row)) is not None)
-            self._loaded_at = self._clock.now()
+                repository = SigningKeyRepository(work)
+                await repository.lock_creation()
+                rows = await repository.list_unretired() or [await repository.add(self._new_row())]
+        self._keys = SigningKeySet(key for row in rows if (key := self._unseal_or_none(row)) is not None)
+        self._loaded_at = self._clock.now()
 
     def _new_row(self) -> SigningKeyRow:
         kid = self._entropy.token_bytes(8).hex()

@@ -93,13 +93,15 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         """The account is gone, its sessions end and its address is free. It can be restored.
 
         Raises:
+            EscalationRefused: the account can do more than the actor.
             LastAdministrator: nobody active would hold everything.
         """
         async with self._policy.withdrawal():
             user = await self.repository.lock_live(user_id)
             before = read_user(user)
             precondition.check(before)
-            await self._sessions.revoke_all(user_id, "user_deleted")
+            await self._policy.refuse_power_over(user_id)
+            await self._end_sessions(user_id, "user_deleted")
             await self.repository.mark_deleted(user)
         await self._audit.record("user.deleted", "user", user_id, before=before)
 
@@ -129,11 +131,14 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
     async def _update(self, user_id: UUID, data: UserUpdate, precondition: Precondition) -> UserRead:
         user = await self.repository.lock_live(user_id)
-        if user_id != self._actor.user_id:
-            await self._policy.refuse_power_over(user_id)
+        await self._policy.refuse_power_over(user_id)
         if data.is_active is False:
-            await self._sessions.revoke_all(user_id, "user_deactivated")
+            await self._end_sessions(user_id, "user_deactivated")
         return await self._change(user, data, precondition)
+
+    async def _end_sessions(self, user_id: UUID, reason: str) -> None:
+        for session_id in await self._sessions.revoke_all(user_id, reason):
+            await self._audit.record("session.ended", "session", session_id)
 
     async def _change(self, user: User, data: UserUpdate | OwnUserUpdate, precondition: Precondition) -> UserRead:
         before = read_user(user)

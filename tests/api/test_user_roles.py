@@ -155,6 +155,12 @@ async def test_replacing_is_refused_when_a_role_stands_twice_in_one_scope(admin:
     assert faults_of(await admin.put(roles_of(user), body, if_match="*")) == {"/assignments/2": ["duplicate"]}
 
 
+async def test_replacing_is_refused_when_it_would_keep_everybody_else_waiting(admin: Caller) -> None:
+    user, role = await given.user(admin), await given.role(admin)
+    body = {"assignments": [{"role_id": role["id"], "scope": f"site:{number}"} for number in range(101)]}
+    assert faults_of(await admin.put(roles_of(user), body, if_match="*")) == {"/assignments": ["too_long"]}
+
+
 async def test_assignment_is_refused_when_the_body_names_another_role(admin: Caller) -> None:
     user, role, other = await given.user(admin), await given.role(admin), await given.role(admin)
     response = await admin.put(f"{roles_of(user)}/{role['id']}", {"role_id": other["id"]})

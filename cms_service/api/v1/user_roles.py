@@ -10,7 +10,14 @@ from cms_service.api.conditional import IfMatch, OptionalIfMatch
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused, LastAdministrator, PreconditionFailed
 from cms_service.core.security import requires
-from cms_service.schemas import AssignedRole, EffectivePermission, Page, RoleAssignmentsReplace, RoleAssignmentTerms
+from cms_service.schemas import (
+    SCOPE_PATTERN,
+    AssignedRole,
+    EffectivePermission,
+    Page,
+    RoleAssignmentsReplace,
+    RoleAssignmentTerms,
+)
 from cms_service.services import AssignmentService, Precondition
 
 InScope = Annotated[
@@ -18,7 +25,7 @@ InScope = Annotated[
     QueryParameter(
         name="scope",
         max_length=200,
-        pattern=r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f]+$",
+        pattern=SCOPE_PATTERN,
         description="The scope of the assignment; absent for the one without a scope.",
     ),
 ]

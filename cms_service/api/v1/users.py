@@ -17,7 +17,7 @@ from cms_service.core.exceptions import (
     PasswordTooWeak,
 )
 from cms_service.core.security import requires
-from cms_service.schemas import Page, UserCreate, UserQuery, UserRead, UserSort, UserUpdate
+from cms_service.schemas import ROLE_NAME_PATTERN, Page, UserCreate, UserQuery, UserRead, UserSort, UserUpdate
 from cms_service.services import Precondition, UserDirectory, UserService
 
 
@@ -43,7 +43,7 @@ class UserController(Controller):
             QueryParameter(
                 min_length=1,
                 max_length=64,
-                pattern=r"^[a-z][a-z0-9_-]*$",
+                pattern=ROLE_NAME_PATTERN,
                 description="Only accounts that have the role of this name now.",
             ),
         ] = None,
@@ -119,10 +119,13 @@ class UserController(Controller):
         operation_id="deleteUser",
         summary="Delete a user",
         guards=[requires("users:delete")],
-        responses=documented(LastAdministrator),
+        responses=documented(EscalationRefused, LastAdministrator),
     )
     async def delete_user(self, users: UserService, user_id: FromPath[UUID], if_match: IfMatch) -> None:
-        """Deletes an account: its sessions end at once and its address is free. It can be restored."""
+        """Deletes an account that can do no more than you: its sessions end at once and its address is free.
+
+        It can be restored.
+        """
         await users.delete_user(user_id, Precondition(if_match))
 
     @post(

@@ -21,18 +21,20 @@ def canonical_email(email: str, pointer: str = "/email") -> str:
 def email_violations(email: str, pointer: str) -> list[Violation]:
     """Why `email` is not acceptable; empty for an acceptable one.
 
-    One that looks like another once Unicode's compatibility forms are folded is refused: nobody registers a look-alike
-    of someone else's address (https://www.unicode.org/reports/tr36/).
+    One that looks like another once Unicode's compatibility forms are folded is refused, as is one that folding would
+    turn into somebody else's (`ß` into `ss`): nobody registers a look-alike of another's address
+    (https://www.unicode.org/reports/tr36/).
     """
     try:
         canonical = _fold(email)
     except EmailNotValidError:
         return [Violation(pointer, "not_an_email", "This is not an e-mail address.")]
-    if not (is_normalized("NFKC", email) and is_normalized("NFKC", canonical)):
+    is_one_of_several = canonical != canonical.lower() or email.casefold() != email.lower()
+    if is_one_of_several or not (is_normalized("NFKC", email) and is_normalized("NFKC", canonical)):
         return [Violation(pointer, "ambiguous_characters", "The address has characters that look like others.")]
     return []
 
 
 def _fold(email: str) -> str:
     # The domain need not exist, and may be one of a closed network.
-    return validate_email(email, check_deliverability=False, test_environment=True).normalized.casefold()
+    return validate_email(email, check_deliverability=False, test_environment=True, strict=True).normalized.casefold()
