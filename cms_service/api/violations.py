@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 
 import msgspec
@@ -160,9 +160,12 @@ def _instant(value: Any, _expected: types.DateTimeType, pointer: str) -> Iterato
         yield Violation(pointer, "not_a_datetime", "A date and time with an offset is expected (RFC 3339).")
         return
     try:
-        msgspec.convert(value, datetime).astimezone(UTC)
+        is_in_range = MINYEAR < msgspec.convert(value, datetime).astimezone(UTC).year < MAXYEAR
     except (msgspec.ValidationError, OverflowError):
-        yield Violation(pointer, "out_of_range", "There is no such date and time.")
+        is_in_range = False
+    if not is_in_range:
+        # PostgreSQL's driver takes the very first and the very last instant for infinity.
+        yield Violation(pointer, "out_of_range", "The year must lie between 2 and 9998.")
 
 
 def _one_of(value: Any, expected: types.EnumType | types.LiteralType, pointer: str) -> Iterator[Violation]:

@@ -18,7 +18,6 @@ class RefreshToken(Identified, Versioned, Base):
     __tablename__ = "refresh_tokens"
     __table_args__ = (
         Index("ix_refresh_tokens_user_id_live", "user_id", "id", postgresql_where=text("revoked_at IS NULL")),
-        Index("ix_refresh_tokens_expires_at", "expires_at"),
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

@@ -1,7 +1,7 @@
 """Who holds what: assignments of roles, and the permissions they amount to."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVarTuple
+from typing import TypeVarTuple
 from uuid import UUID
 
 from sqlalchemy import Row, Select, delete, func, select
@@ -51,11 +51,29 @@ class AccessRepository:
         )
         return await self.session.scalar(statement) is not None
 
-    async def grants_of_user(self, user_id: UUID, *, with_coming: bool = False) -> set[tuple[str, str | None]]:
-        """Permission and scope of all that the user holds now, or also of what it will hold."""
-        window = UserRole.is_not_over() if with_coming else UserRole.is_effective()
-        statement = _given(select(Permission.name, UserRole.scope)).where(window, UserRole.user_id == user_id)
-        return {(name, scope) for name, scope in await self.session.execute(statement)}
+    async def grants_in_force(self, user_id: UUID) -> set[tuple[str, str | None]]:
+        """Permission and scope of all that the user holds now; nothing where the account does not count any more."""
+        statement = _given(select(Permission.name, UserRole.scope)).join(User, User.id == UserRole.user_id)
+        counts = (UserRole.user_id == user_id, UserRole.is_effective(), User.is_active, User.deleted_at.is_(None))
+        return {(name, scope) for name, scope in await self.session.execute(statement.where(*counts))}
+
+    async def grants_in_prospect(self, user_id: UUID) -> set[tuple[str, str | None]]:
+        """The same of all that the account, which may be asleep or deleted, gives whoever holds it, now or later."""
+        statement = _given(select(Permission.name, UserRole.scope))
+        counts = (UserRole.user_id == user_id, UserRole.is_not_over())
+        return {(name, scope) for name, scope in await self.session.execute(statement.where(*counts))}
+
+    async def any_role_holds(self, role_ids: Collection[UUID], permission: str, *, is_locked: bool = False) -> bool:
+        """Whether one of the roles holds `permission` itself. `is_locked`: it stays so until this transaction ends."""
+        if is_locked:
+            await self.session.execute(select(Role.id).where(Role.id.in_(role_ids)).with_for_update(read=True))
+        statement = (
+            select(RolePermission.role_id)
+            .join(Permission, Permission.id == RolePermission.permission_id)
+            .where(RolePermission.role_id.in_(role_ids), Permission.name == permission)
+            .limit(1)
+        )
+        return await self.session.scalar(statement) is not None
 
     async def sources_of_user(self, user_id: UUID) -> Sequence[Row[Permission, UserRole, Role]]:
         """All that the user holds now, each with the assignment and the role that give it."""
@@ -77,22 +95,11 @@ class AccessRepository:
         )
         return (await self.session.scalars(statement)).all()
 
-    async def put_assignment(  # noqa: PLR0913 - a row is made of its columns
-        self,
-        present: UserRole | None,
-        user: User,
-        role: Role,
-        scope: str | None,
-        granted_by: UUID | None,
-        terms: dict[str, Any],
-    ) -> UserRole:
-        """The row `present`, or a new one, on new terms, given just now."""
-        row = present or UserRole(user_id=user.id, role_id=role.id, scope=scope)
-        for name, value in (terms | {"granted_by": granted_by, "granted_at": func.now()}).items():
-            setattr(row, name, value)
-        self.session.add(row)
-        await self.session.flush()
-        return row
+    def put_assignment(self, assignment: UserRole, granted_by: UUID | None) -> None:
+        """The assignment is given, or given anew, just now; it is written with the next flush."""
+        assignment.granted_by = granted_by
+        assignment.granted_at = func.now()
+        self.session.add(assignment)
 
     async def remove_assignments(self, assignment_ids: Collection[UUID]) -> None:
         await self.session.execute(delete(UserRole).where(UserRole.id.in_(assignment_ids)))

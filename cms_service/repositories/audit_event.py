@@ -18,6 +18,10 @@ class AuditEventRepository(SQLAlchemyAsyncRepository[AuditEvent]):
 
     YOUNGEST_FIRST: ClassVar = Ordering(AuditEvent.at, AuditEvent.id, is_descending=True)
 
+    def append(self, event: AuditEvent) -> None:
+        """The event is written with the next flush, many at once."""
+        self.session.add(event)
+
     async def slice(  # noqa: PLR0913 - each is a filter that a caller may leave out
         self,
         window: Window,

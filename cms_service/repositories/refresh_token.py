@@ -101,6 +101,16 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         )
         return (await self.session.scalars(statement)).all()
 
+    async def revoke_oldest(self, user_id: UUID, reason: str, *, kept: int) -> Sequence[UUID]:
+        """Ends the sessions of the user that were used the longest ago, until no more than `kept` are live."""
+        surplus = (
+            select(RefreshToken.id)
+            .where(RefreshToken.user_id == user_id, _is_live())
+            .order_by(RefreshToken.last_used_at.desc(), RefreshToken.id.desc())
+            .offset(kept)
+        )
+        return await self.revoke(reason, RefreshToken.id.in_(surplus))
+
     async def revoke_one(self, session_id: UUID, user_id: UUID, reason: str) -> bool:
         """Ends a session of the user. False if there was no such live session."""
         return bool(

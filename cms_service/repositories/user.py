@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, or_, select
 from sqlalchemy.orm import selectinload
 
 from cms_service.core.database import Ordering, Slice, Window, escape_like, fetch_slice
@@ -112,7 +112,9 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         if is_active is not None:
             statement = statement.where(User.is_active == is_active)
         if role is not None:
-            statement = statement.where(_has_role(Role.name == role))
+            # Found first, since the planner does well only when it sees which role it is.
+            role_id = await self.session.scalar(select(Role.id).where(Role.name == role, Role.deleted_at.is_(None)))
+            statement = statement.where(_has_role(role_id) if role_id else false())
         if created_after is not None:
             statement = statement.where(User.created_at > created_after)
         if created_before is not None:
@@ -121,7 +123,7 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
 
     async def slice_of_role(self, role_id: UUID, window: Window) -> Slice:
         """Part of the accounts that have the role now, oldest account first."""
-        statement = select(User).where(User.deleted_at.is_(None), _has_role(Role.id == role_id))
+        statement = select(User).where(User.deleted_at.is_(None), _has_role(role_id))
         return await fetch_slice(self.session, statement, self.ORDERINGS["created_at"], window)
 
     async def _find_credentials(self, which: ColumnElement[bool]) -> Credentials | None:
@@ -139,14 +141,8 @@ def _locked(statement: Select[User]) -> Select[User]:
     return statement.with_for_update(of=User, key_share=True).execution_options(populate_existing=True)
 
 
-def _has_role(which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(
-        UserRole.user_id == User.id,
-        UserRole.is_effective(),
-        Role.id == UserRole.role_id,
-        Role.deleted_at.is_(None),
-        which,
-    )
+def _has_role(role_id: UUID) -> ColumnElement[bool]:
+    return exists().where(UserRole.user_id == User.id, UserRole.role_id == role_id, UserRole.is_effective())
 
 
 def _found(user: User | None) -> User:

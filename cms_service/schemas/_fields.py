@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from cms_service.core.security import email_violations, password_violations
+from cms_service.core.security import MAX_CHARACTERS, MIN_CHARACTERS, email_violations, password_violations
 
 ROLE_NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
@@ -51,7 +51,7 @@ NewPassword = Annotated[
         pattern=TEXT_PATTERN,
         description="15 to 128 characters, of any kind. Spaces count and are kept.",
         examples=["seven green owls on a wire"],
-        extra_json_schema={"format": "password"},
+        extra_json_schema={"format": "password", "minLength": MIN_CHARACTERS, "maxLength": MAX_CHARACTERS},
         extra={CHECK: password_violations},
     ),
 ]

@@ -1,11 +1,11 @@
 """The invariants of access, checked in the transaction that would break them."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import EscalationRefused, LastAdministrator
+from cms_service.core.exceptions import EscalationRefused, LastAdministrator, ServiceUnavailable
 from cms_service.core.security import EVERYTHING, Actor, Grant, exceeding
 from cms_service.repositories import AccessRepository
 
@@ -27,7 +27,8 @@ class AccessPolicy:
         granted = set(granted)
         if self._actor.is_system or not granted:
             return
-        held = await self._grants_of(self._actor.user_id) if self._actor.user_id else set()
+        user_id = self._actor.user_id
+        held = {Grant(*pair) for pair in await self._access.grants_in_force(user_id)} if user_id else set()
         if missing := exceeding(granted, held):
             names = ", ".join(sorted({grant.permission for grant in missing}))
             raise EscalationRefused(f"You do not hold {names} yourself.")
@@ -42,7 +43,7 @@ class AccessPolicy:
             EscalationRefused: the account can do more.
         """
         if user_id != self._actor.user_id:
-            await self.refuse_escalation(await self._grants_of(user_id, with_coming=True))
+            await self.refuse_escalation(Grant(*pair) for pair in await self._access.grants_in_prospect(user_id))
 
     @asynccontextmanager
     async def withdrawal(self) -> AsyncIterator[None]:
@@ -59,6 +60,20 @@ class AccessPolicy:
         if not await self._access.has_lasting_holder(EVERYTHING):
             raise LastAdministrator
 
-    async def _grants_of(self, user_id: UUID, *, with_coming: bool = False) -> set[Grant]:
-        pairs = await self._access.grants_of_user(user_id, with_coming=with_coming)
-        return {Grant(permission, scope) for permission, scope in pairs}
+    @asynccontextmanager
+    async def withdrawal_of_roles(self, role_ids: Collection[UUID]) -> AsyncIterator[None]:
+        """The same for a block that takes away no roles but these, or shortens their assignments.
+
+        Roles that do not hold everything are taken away without waiting for anybody.
+
+        Raises:
+            ServiceUnavailable: one of them has come to hold everything just now; try again.
+        """
+        if await self._access.any_role_holds(role_ids, EVERYTHING):
+            async with self.withdrawal():
+                yield
+            return
+        yield
+        await self._work.session.flush()
+        if await self._access.any_role_holds(role_ids, EVERYTHING, is_locked=True):
+            raise ServiceUnavailable(retry_after_seconds=1)

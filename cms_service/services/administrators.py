@@ -3,7 +3,7 @@
 from cms_service.core.database import UnitOfWork
 from cms_service.core.security import EVERYTHING, SYSTEM, PasswordHasher
 from cms_service.repositories import AccessRepository
-from cms_service.services.enrolment import Enrolment
+from cms_service.services.enrolment import Applicant, Enrolment
 
 ADMINISTRATOR = "administrator"
 
@@ -22,17 +22,21 @@ class AdministratorService:
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
             EmailTaken: a live account has it.
         """
-        await self._enrolment.enrol(
-            email=email,
-            password=password,
-            display_name="Administrator",
-            role=ADMINISTRATOR,
-            action="user.created",
-        )
+        await self._enrol(await self._enrolment.examine(email, password))
 
     async def create_first(self, email: str, password: str) -> bool:
-        """An administrator, if there is none yet; False if there is. Raises as `create` does."""
+        """An administrator, if there is none yet; False if there is. Raises as `create` does.
+
+        Processes that start together make one between them.
+        """
         if await self._access.has_lasting_holder(EVERYTHING):
             return False
-        await self.create(email, password)
+        applicant = await self._enrolment.examine(email, password)
+        await self._access.lock_withdrawals()
+        if await self._access.has_lasting_holder(EVERYTHING):
+            return False
+        await self._enrol(applicant)
         return True
+
+    async def _enrol(self, applicant: Applicant) -> None:
+        await self._enrolment.enrol(applicant, display_name="Administrator", role=ADMINISTRATOR, action="user.created")

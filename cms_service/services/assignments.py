@@ -1,14 +1,14 @@
 """Roles of users."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import NotFound, ValidationFailed, Violation
+from cms_service.core.exceptions import NotFound, PreconditionFailed, ValidationFailed, Violation
 from cms_service.core.security import Actor, Grant
-from cms_service.models import User, UserRole
+from cms_service.models import Role, User, UserRole
 from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
 from cms_service.schemas import (
     AssignedRole,
@@ -31,6 +31,7 @@ class AssignmentService:
     """Gives roles to users and takes them back. A user has a role at most once in each scope."""
 
     def __init__(self, work: UnitOfWork, actor: Actor) -> None:
+        self._work = work
         self._actor = actor
         self._access = AccessRepository(work)
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
@@ -66,14 +67,16 @@ class AssignmentService:
             EscalationRefused: a new or changed assignment gives what the actor does not hold.
             LastAdministrator: nobody active would hold everything.
         """
-        _refuse_duplicates(data.assignments)
-        async with self._policy.withdrawal():
+        rows = await self._access.assignments_of_user(user_id)
+        concerned = {row.role_id for row in rows} | {item.role_id for item in data.assignments}
+        async with self._policy.withdrawal_of_roles(concerned):
             user = await self._lock(user_id, precondition)
             present = {_key_of(row): row for row in await self._access.assignments_of_user(user_id)}
-            wanted = {(item.role_id, item.scope): item for item in data.assignments}
+            if not concerned.issuperset(role_id for role_id, _ in present):
+                raise PreconditionFailed
             # What the actor gives comes first: its own roles may be among those that go.
-            for index, item in enumerate(data.assignments):
-                await self._put(user, item, present.get((item.role_id, item.scope)), f"/assignments/{index}")
+            await self._put(user, data.assignments, present, pointers=_pointers(len(data.assignments)))
+            wanted = {(item.role_id, item.scope) for item in data.assignments}
             await self._remove(user, [row for key, row in present.items() if key not in wanted])
             await self._users.touch(user)
         return whole(await self._read_assignments(user_id))
@@ -94,11 +97,10 @@ class AssignmentService:
             raise ValidationFailed(Violation("/role_id", "mismatch", "The path names another role."))
         item = RoleAssignment(role_id, terms.scope, terms.not_before, terms.expires_at, terms.reason)
         await self._roles.get_live(role_id)
-        async with self._policy.withdrawal():
+        async with self._policy.withdrawal_of_roles([role_id]):
             user = await self._lock(user_id, precondition)
-            rows = await self._access.assignments_of_user(user_id)
-            present = next((row for row in rows if _key_of(row) == (role_id, item.scope)), None)
-            if await self._put(user, item, present, ""):
+            present = {_key_of(row): row for row in await self._access.assignments_of_user(user_id)}
+            if await self._put(user, [item], present, pointers=[""]):
                 await self._users.touch(user)
         return whole(await self._read_assignments(user_id))
 
@@ -109,7 +111,7 @@ class AssignmentService:
             NotFound: there is no such user or assignment.
             LastAdministrator: nobody active would hold everything.
         """
-        async with self._policy.withdrawal():
+        async with self._policy.withdrawal_of_roles([role_id]):
             user = await self._lock(user_id, precondition)
             rows = await self._access.assignments_of_user(user_id)
             withdrawn = [row for row in rows if _key_of(row) == (role_id, scope)]
@@ -123,26 +125,35 @@ class AssignmentService:
         precondition.check(read_user(user))
         return user
 
-    async def _put(self, user: User, item: RoleAssignment, present: UserRole | None, pointer: str) -> bool:
-        """The assignment is as `item` says. False if it was so already."""
-        if item.not_before and item.expires_at and item.expires_at <= item.not_before:
-            raise ValidationFailed(Violation(f"{pointer}/expires_at", "empty_window", "It ends before it begins."))
-        role = (await self._roles.find_many([item.role_id])).get(item.role_id)
-        if role is None:
-            raise ValidationFailed(Violation(f"{pointer}/role_id", "not_found", "There is no such role."))
-        terms = {"not_before": item.not_before, "expires_at": item.expires_at, "reason": item.reason}
-        if present is not None and all(getattr(present, name) == value for name, value in terms.items()):
-            return False
-        await self._policy.refuse_escalation(Grant(permission.name, item.scope) for permission in role.permissions)
-        before = None if present is None else read_assignment(present, role)
-        row = await self._access.put_assignment(present, user, role, item.scope, self._actor.user_id, terms)
-        await self._audit.record("user.role_assigned", "user", user.id, before=before, after=read_assignment(row, role))
-        return True
+    async def _put(
+        self, user: User, items: Sequence[RoleAssignment], present: Mapping[Key, UserRole], *, pointers: Sequence[str]
+    ) -> bool:
+        """The assignments are as `items` say. False if they were so already."""
+        roles = await self._roles.find_many({item.role_id for item in items})
+        if violations := list(_violations(items, roles, pointers)):
+            raise ValidationFailed(*violations)
+        changed = [item for item in items if not _is_as(present.get((item.role_id, item.scope)), item)]
+        await self._policy.refuse_escalation(
+            Grant(permission.name, item.scope) for item in changed for permission in roles[item.role_id].permissions
+        )
+        befores, rows = [], []
+        for item in changed:
+            row = present.get((item.role_id, item.scope))
+            befores.append(None if row is None else read_assignment(row, roles[item.role_id]))
+            row = row or UserRole(user_id=user.id, role_id=item.role_id, scope=item.scope)
+            row.not_before, row.expires_at, row.reason = item.not_before, item.expires_at, item.reason
+            self._access.put_assignment(row, self._actor.user_id)
+            rows.append(row)
+        await self._work.session.flush()
+        for before, row in zip(befores, rows, strict=True):
+            after = read_assignment(row, roles[row.role_id])
+            self._audit.record("user.role_assigned", "user", user.id, before=before, after=after)
+        return bool(changed)
 
     async def _remove(self, user: User, rows: list[UserRole]) -> None:
         await self._access.remove_assignments([row.id for row in rows])
         for row in rows:
-            await self._audit.record("user.role_withdrawn", "user", user.id, before=read_assignment(row, row.role))
+            self._audit.record("user.role_withdrawn", "user", user.id, before=read_assignment(row, row.role))
 
     async def _read_assignments(self, user_id: UUID) -> list[AssignedRole]:
         return [read_assignment(row, row.role) for row in await self._access.assignments_of_user(user_id)]
@@ -152,15 +163,27 @@ def _key_of(row: UserRole) -> Key:
     return row.role_id, row.scope
 
 
-def _refuse_duplicates(items: Iterable[RoleAssignment]) -> None:
+def _is_as(row: UserRole | None, item: RoleAssignment) -> bool:
+    return row is not None and (row.not_before, row.expires_at, row.reason) == (
+        item.not_before,
+        item.expires_at,
+        item.reason,
+    )
+
+
+def _pointers(count: int) -> list[str]:
+    return [f"/assignments/{index}" for index in range(count)]
+
+
+def _violations(
+    items: Sequence[RoleAssignment], roles: Mapping[UUID, Role], pointers: Sequence[str]
+) -> Iterator[Violation]:
     seen: set[Key] = set()
-    violations = []
-    for index, item in enumerate(items):
-        key = (item.role_id, item.scope)
-        if key in seen:
-            violations.append(
-                Violation(f"/assignments/{index}", "duplicate", "The role stands here twice in the same scope.")
-            )
-        seen.add(key)
-    if violations:
-        raise ValidationFailed(*violations)
+    for item, pointer in zip(items, pointers, strict=True):
+        if item.role_id not in roles:
+            yield Violation(f"{pointer}/role_id", "not_found", "There is no such role.")
+        if item.not_before and item.expires_at and item.expires_at <= item.not_before:
+            yield Violation(f"{pointer}/expires_at", "empty_window", "It ends before it begins.")
+        if (item.role_id, item.scope) in seen:
+            yield Violation(pointer, "duplicate", "The role stands here twice in the same scope.")
+        seen.add((item.role_id, item.scope))

@@ -42,6 +42,6 @@ class RefusalRecorder:
     async def record(self, actor: Actor, operation: str, refusal: ServiceError) -> None:
         """The refusal of what the actor wanted is on record; `operation` is a method and a path template."""
         async with self._work() as work:
-            await AuditTrail(work, actor).record(
+            AuditTrail(work, actor).record(
                 "access.refused", after={"operation": operation, "code": refusal.code, "detail": refusal.detail}
             )

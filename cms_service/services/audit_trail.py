@@ -18,7 +18,7 @@ class AuditTrail:
         self._events = AuditEventRepository(session=work.session, wrap_exceptions=False)
         self._actor = actor
 
-    async def record(  # noqa: PLR0913 - an event is made of its columns
+    def record(  # noqa: PLR0913 - an event is made of its columns
         self,
         action: str,
         target_type: str | None = None,
@@ -28,7 +28,7 @@ class AuditTrail:
         after: Any = None,
         actor_id: UUID | None = None,
     ) -> None:
-        """`action` (`user.updated`) has happened to the target.
+        """`action` (`user.updated`) has happened to the target; it is written with the unit of work.
 
         `before` and `after` are what the API shows of it, which never holds a secret; members that differ are kept.
         `actor_id` names who acts where the request itself proves it only now, as a sign-in does.
@@ -50,7 +50,7 @@ class AuditTrail:
             request_id=origin.request_id if origin else None,
             ip=origin.ip if origin else None,
         )
-        await self._events.add(event, auto_refresh=False)
+        self._events.append(event)
 
 
 def _members(resource: Any) -> dict[str, Any] | None:

@@ -57,12 +57,9 @@ class AuthService:
         """
         if self._registration is not Registration.OPEN:
             raise RegistrationClosed
+        applicant = await self._enrolment.examine(data.email, data.password)
         return await self._enrolment.enrol(
-            email=data.email,
-            password=data.password,
-            display_name=data.display_name,
-            role=MEMBER,
-            action="user.registered",
+            applicant, display_name=data.display_name, role=MEMBER, action="user.registered"
         )
 
     async def login(self, data: LoginRequest) -> LoginResponse:
@@ -78,7 +75,7 @@ class AuthService:
         rehashed = await self._hasher.hash(data.password) if check.needs_rehash else None
         user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
         if user is None:
-            await self._audit.record("session.login_failed", "user", credentials.user_id if credentials else None)
+            self._audit.record("session.login_failed", "user", credentials.user_id if credentials else None)
             raise InvalidCredentials
         if rehashed is not None:
             await self._users.set_password_hash(user, rehashed)
@@ -117,11 +114,11 @@ class AuthService:
         new_hash = await self._hasher.hash(data.new_password) if check.is_correct else None
         user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
         if user is None or new_hash is None:
-            await self._audit.record("user.password_change_failed", "user", user_id)
+            self._audit.record("user.password_change_failed", "user", user_id)
             raise InvalidCredentials("The current password is wrong.")
         await self._users.set_password_hash(user, new_hash)
         await self._tokens.end_others("password_changed")
-        await self._audit.record("user.password_changed", "user", user_id)
+        self._audit.record("user.password_changed", "user", user_id)
 
     async def _find_credentials(self, email: str) -> Credentials | None:
         try:

@@ -1,17 +1,27 @@
 """Making accounts that can sign in at once."""
 
+import msgspec
+
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import EmailTaken, PasswordTooWeak, ValidationFailed
 from cms_service.core.security import Actor, PasswordHasher, canonical_email, email_violations, password_violations
-from cms_service.models import User
+from cms_service.models import User, UserRole
 from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
 from cms_service.schemas import UserRead
 from cms_service.services._reading import read_user
 from cms_service.services.audit_trail import AuditTrail
 
 
+class Applicant(msgspec.Struct, frozen=True):
+    """Somebody whose address and password were found acceptable."""
+
+    email: str
+    """In its canonical form."""
+    password_hash: str
+
+
 class Enrolment:
-    """Gives a person an account and a system role."""
+    """Gives people an account and a system role, in two steps: only the second writes."""
 
     def __init__(self, work: UnitOfWork, actor: Actor, hasher: PasswordHasher) -> None:
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
@@ -21,10 +31,8 @@ class Enrolment:
         self._work = work
         self._audit = AuditTrail(work, actor)
 
-    async def enrol(self, *, email: str, password: str, display_name: str, role: str, action: str) -> UserRead:
-        """A new account with the role, put on record as `action`.
-
-        Hashing takes long: it comes after everything that is cheap to refuse, and holds no connection.
+    async def examine(self, email: str, password: str) -> Applicant:
+        """Hashes the password, after everything that is cheap to refuse, and without holding a connection.
 
         Raises:
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
@@ -35,14 +43,19 @@ class Enrolment:
         if await self._users.find_credentials_by_email(email) is not None:
             raise EmailTaken
         await self._work.pause()
-        password_hash = await self._hasher.hash(password)
-        user = User(email=email, display_name=display_name, password_hash=password_hash, roles=set())
+        return Applicant(email, await self._hasher.hash(password))
+
+    async def enrol(self, applicant: Applicant, *, display_name: str, role: str, action: str) -> UserRead:
+        """A new account with the role, put on record as `action`. Raises EmailTaken where somebody was faster."""
+        user = User(
+            email=applicant.email, display_name=display_name, password_hash=applicant.password_hash, roles=set()
+        )
         await self._users.add(user, auto_refresh=False)
         given = await self._roles.get_by_name(role)
-        await self._access.put_assignment(None, user, given, None, None, {})
+        self._access.put_assignment(UserRole(user_id=user.id, role_id=given.id), granted_by=None)
         await self._users.touch(user)
         enrolled = read_user(user)
-        await self._audit.record(action, "user", user.id, after=enrolled)
+        self._audit.record(action, "user", user.id, after=enrolled)
         return enrolled
 
 

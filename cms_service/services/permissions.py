@@ -60,7 +60,7 @@ class PermissionService(SQLAlchemyAsyncRepositoryService[Permission, PermissionR
         """A new permission, which nobody holds but who holds a wildcard. Raises NameTaken."""
         permission = Permission(name=data.name, description=data.description)
         created = read_permission(await self.repository.add(permission, auto_refresh=False))
-        await self._audit.record("permission.created", "permission", created.id, after=created)
+        self._audit.record("permission.created", "permission", created.id, after=created)
         return created
 
     async def update_permission(
@@ -75,7 +75,7 @@ class PermissionService(SQLAlchemyAsyncRepositoryService[Permission, PermissionR
         await self._work.session.flush()
         after = read_permission(permission)
         if after != before:
-            await self._audit.record("permission.updated", "permission", permission_id, before=before, after=after)
+            self._audit.record("permission.updated", "permission", permission_id, before=before, after=after)
         return after
 
     async def delete_permission(self, permission_id: UUID, precondition: Precondition) -> None:
@@ -87,4 +87,4 @@ class PermissionService(SQLAlchemyAsyncRepositoryService[Permission, PermissionR
             if permission.is_system:
                 raise SystemProtected("The service itself relies on this permission.")
             await self.repository.remove(permission)
-        await self._audit.record("permission.deleted", "permission", permission_id, before=before)
+        self._audit.record("permission.deleted", "permission", permission_id, before=before)

@@ -85,7 +85,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
         await self.repository.add(role, auto_refresh=False)
         await self.repository.grant(role.id, _ids(permissions), self._actor.user_id)
         created = read_role(await self.repository.with_permissions(role))
-        await self._audit.record("role.created", "role", role.id, after=created)
+        self._audit.record("role.created", "role", role.id, after=created)
         return created
 
     async def update_role(self, role_id: UUID, data: RoleUpdate, precondition: Precondition) -> RoleRead:
@@ -108,7 +108,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
         await self._work.session.flush()
         after = read_role(role)
         if after != before:
-            await self._audit.record("role.updated", "role", role_id, before=before, after=after)
+            self._audit.record("role.updated", "role", role_id, before=before, after=after)
         return after
 
     async def delete_role(self, role_id: UUID, precondition: Precondition) -> None:
@@ -125,7 +125,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
             if role.is_system:
                 raise SystemProtected("A system role is not deleted.")
             await self.repository.mark_deleted(role)
-        await self._audit.record("role.deleted", "role", role_id, before=before)
+        self._audit.record("role.deleted", "role", role_id, before=before)
 
     async def replace_permissions(
         self, role_id: UUID, data: RolePermissionsReplace, precondition: Precondition
@@ -185,7 +185,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
             await self.repository.grant(role_id, _ids(added), self._actor.user_id)
             await self.repository.withdraw(role_id, _ids(removed))
             after = read_role(await self.repository.touch(role))
-        await self._audit.record("role.permissions_changed", "role", role_id, before=before, after=after)
+        self._audit.record("role.permissions_changed", "role", role_id, before=before, after=after)
         return after
 
     async def _find_permissions(self, permission_ids: list[UUID]) -> set[Permission]:

@@ -54,11 +54,11 @@ class SessionService:
     async def _end(self, user_id: UUID, session_id: UUID) -> None:
         if not await self._sessions.revoke_one(session_id, user_id, self._reason(user_id)):
             raise NotFound("There is no such session.")
-        await self._audit.record("session.ended", "session", session_id)
+        self._audit.record("session.ended", "session", session_id)
 
     async def _end_all(self, user_id: UUID) -> None:
         for session_id in await self._sessions.revoke_all(user_id, self._reason(user_id)):
-            await self._audit.record("session.ended", "session", session_id)
+            self._audit.record("session.ended", "session", session_id)
 
     def _reason(self, user_id: UUID) -> str:
         return "ended_by_user" if user_id == self._actor.user_id else "ended_by_administrator"

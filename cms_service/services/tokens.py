@@ -21,6 +21,9 @@ from cms_service.schemas import TokenResponse
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.key_ring import KeyRing
 
+MOST_SESSIONS = 100
+"""Of one user, at once. A client that signs in again and again, rather than refresh, ends its own oldest ones."""
+
 
 class TokenIssuer(msgspec.Struct, frozen=True):
     """What it takes to make tokens; one for the whole process."""
@@ -43,7 +46,7 @@ class TokenService:
         self._audit = AuditTrail(work, actor)
 
     async def open(self, user_id: UUID) -> TokenResponse:
-        """A new session of the user, on the device that asks."""
+        """A new session of the user, whose account is locked, on the device that asks."""
         settings, origin = self._issuer.settings, self._actor.origin
         secret = self._issuer.entropy.token_bytes(SECRET_BYTES)
         session = await self._sessions.open(
@@ -54,7 +57,9 @@ class TokenService:
             ip=origin.ip if origin else None,
             user_agent=origin.user_agent if origin else None,
         )
-        await self._audit.record("session.opened", "session", session.id, actor_id=user_id)
+        self._audit.record("session.opened", "session", session.id, actor_id=user_id)
+        for session_id in await self._sessions.revoke_oldest(user_id, "too_many_sessions", kept=MOST_SESSIONS):
+            self._audit.record("session.ended", "session", session_id, actor_id=user_id)
         refresh_token = self._issuer.refresh_tokens.encode(session.id, secret, 0)
         return await self._pair(user_id, session.id, refresh_token, settings.refresh_absolute_seconds)
 
@@ -83,7 +88,7 @@ class TokenService:
         if is_parent and session.seconds_since_rotation <= self._issuer.settings.refresh_grace_seconds:
             return await self._continue(token.session_id, session, session.counter)
         if await self._sessions.revoke_one(token.session_id, session.user_id, "refresh_token_reused"):
-            await self._audit.record(
+            self._audit.record(
                 "session.reuse_detected", "session", token.session_id, after={"user_id": session.user_id}
             )
         raise RefreshTokenReused
@@ -92,19 +97,19 @@ class TokenService:
         """The session that the token belongs to has ended, now or before. Raises RefreshTokenInvalid."""
         token, session = await self._present(refresh_token)
         if await self._sessions.revoke_one(token.session_id, session.user_id, "logout"):
-            await self._audit.record("session.ended", "session", token.session_id, actor_id=session.user_id)
+            self._audit.record("session.ended", "session", token.session_id, actor_id=session.user_id)
 
     async def end_current(self) -> None:
         """The actor's own session has ended. Raises AuthenticationRequired."""
         user_id, session_id = self._actor.require_user_id(), self._actor.session_id
         if session_id is not None and await self._sessions.revoke_one(session_id, user_id, "logout"):
-            await self._audit.record("session.ended", "session", session_id)
+            self._audit.record("session.ended", "session", session_id)
 
     async def end_others(self, reason: str) -> None:
         """Every session of the actor but the current one has ended."""
         user_id = self._actor.require_user_id()
         for session_id in await self._sessions.revoke_all(user_id, reason, except_id=self._actor.session_id):
-            await self._audit.record("session.ended", "session", session_id)
+            self._audit.record("session.ended", "session", session_id)
 
     async def _present(self, refresh_token: str) -> tuple[PresentedRefreshToken, PresentedSession]:
         token = self._issuer.refresh_tokens.decode(refresh_token)

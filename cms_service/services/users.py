@@ -8,6 +8,7 @@ from advanced_alchemy.service import SQLAlchemyAsyncRepositoryService
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
+from cms_service.core.exceptions import ValidationFailed
 from cms_service.core.security import Actor, CursorCodec, PasswordHasher, canonical_email
 from cms_service.models import User
 from cms_service.repositories import RefreshTokenRepository, UserRepository
@@ -42,7 +43,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             listing.window(query),
             is_deleted=query.is_deleted,
             q=query.q,
-            email=None if query.email is None else query.email.casefold(),
+            email=None if query.email is None else _as_stored(query.email),
             external_id=query.external_id,
             is_active=query.is_active,
             role=query.role,
@@ -69,7 +70,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             roles=set(),
         )
         created = read_user(await self.repository.add(user, auto_refresh=False))
-        await self._audit.record("user.created", "user", created.id, after=created)
+        self._audit.record("user.created", "user", created.id, after=created)
         return created
 
     async def update_user(self, user_id: UUID, data: UserUpdate, precondition: Precondition) -> UserRead:
@@ -103,7 +104,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             await self._policy.refuse_power_over(user_id)
             await self._end_sessions(user_id, "user_deleted")
             await self.repository.mark_deleted(user)
-        await self._audit.record("user.deleted", "user", user_id, before=before)
+        self._audit.record("user.deleted", "user", user_id, before=before)
 
     async def restore_user(self, user_id: UUID) -> UserRead:
         """The deleted account is back with its roles and its password, but without its sessions.
@@ -118,7 +119,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         user.deleted_at = None
         await self._work.session.flush()
         restored = read_user(user)
-        await self._audit.record("user.restored", "user", user_id, after=restored)
+        self._audit.record("user.restored", "user", user_id, after=restored)
         return restored
 
     async def activate_user(self, user_id: UUID) -> UserRead:
@@ -138,7 +139,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
     async def _end_sessions(self, user_id: UUID, reason: str) -> None:
         for session_id in await self._sessions.revoke_all(user_id, reason):
-            await self._audit.record("session.ended", "session", session_id)
+            self._audit.record("session.ended", "session", session_id)
 
     async def _change(self, user: User, data: UserUpdate | OwnUserUpdate, precondition: Precondition) -> UserRead:
         before = read_user(user)
@@ -155,5 +156,13 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         await self._work.session.flush()
         after = read_user(user)
         if after != before:
-            await self._audit.record("user.updated", "user", user.id, before=before, after=after)
+            self._audit.record("user.updated", "user", user.id, before=before, after=after)
         return after
+
+
+def _as_stored(email: str) -> str:
+    """What the address would be stored as; one that is never stored finds nothing."""
+    try:
+        return canonical_email(email)
+    except ValidationFailed:
+        return email

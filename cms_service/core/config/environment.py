@@ -76,7 +76,7 @@ def _refuse_unknown(texts: Mapping[str, str]) -> None:
     for name in sorted(texts.keys() - set(known)):
         if name.startswith(_KUBERNETES_PREFIX):
             continue
-        similar = get_close_matches(name, known, n=1)
+        similar = get_close_matches(name, known, n=1, cutoff=0.75)
         hint = f"did you mean {similar[0]}?" if similar else "`cms-service settings` lists those there are."
         raise ConfigurationError(f"{name} is not a setting; {hint}")
 

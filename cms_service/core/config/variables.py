@@ -53,10 +53,6 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
         raise ConfigurationError(f"{name} {reason}; expected {self.parser.expected}.")
 
 
-def free_text() -> Parser:
-    return Parser("text", str)
-
-
 def directory() -> Parser:
     return Parser("the path of a directory", lambda text: Path(text).expanduser().absolute())
 
