@@ -1,6 +1,8 @@
 """Nobody grants, by any route, a permission that they do not hold."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -8,9 +10,11 @@ import httpx
 import msgspec
 import pytest
 
+from cms_service.repositories.access import WITHDRAWALS_LOCK
 from tests.api import given
 from tests.api.problems import code_of
 from tests.api.test_routes import PERMISSIONS
+from tests.eventually import eventually
 from tests.factories import RoleCreateFactory, unique, unique_email
 from tests.fixtures import Caller, Register
 
@@ -306,3 +310,22 @@ async def test_address_of_a_deleted_administrator_inherits_nothing_when_it_is_re
     heir = await register(email=chief["email"])
     assert heir.id != chief["id"]
     assert (await heir.get("/api/v1/users/me/permissions")).json()["items"] == []
+
+
+async def test_role_is_refused_when_the_actor_was_deleted_while_it_waited(
+    admin: Caller, register: Register, db: asyncpg.Connection
+) -> None:
+    """The request passed its guard while the account still counted."""
+    actor, target = await register(), await given.user(admin)
+    role = await given.role(admin, "*:*")
+    await given.assignment(admin, actor.id, role["id"])
+    await db.execute("SELECT pg_advisory_lock($1)", WITHDRAWALS_LOCK)
+    try:
+        assignment = asyncio.create_task(actor.put(f"/api/v1/users/{target['id']}/roles/{role['id']}"))
+        await eventually(
+            partial(db.fetchval, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+        )
+        await db.execute("UPDATE users SET deleted_at = now() WHERE id = $1", actor.id)
+    finally:
+        await db.execute("SELECT pg_advisory_unlock($1)", WITHDRAWALS_LOCK)
+    assert code_of(await assignment, 403) == "escalation_refused"

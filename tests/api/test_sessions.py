@@ -156,3 +156,14 @@ async def test_session_is_not_found_under_another_user(admin: Caller, ada: Calle
         assert code_of(await admin.delete(path), 404) == "not_found"
 
     assert await is_signed_in(stranger)
+
+
+async def test_oldest_session_ends_when_a_user_signs_in_too_often(ada: Caller, db: asyncpg.Connection) -> None:
+    await db.execute(
+        "INSERT INTO refresh_tokens (id, user_id, secret, idle_expires_at, expires_at) SELECT gen_random_uuid(), $1, "
+        "'\\x00', now() + interval '1 day', now() + interval '1 day' FROM generate_series(1, 99)",
+        ada.id,
+    )
+    newest = await sign_in(ada.http, ada.email, ada.password)
+    assert not await is_signed_in(ada)
+    assert len(await sessions_of(newest)) == 100

@@ -189,3 +189,15 @@ async def test_user_keeps_its_sessions_when_something_else_is_changed(admin: Cal
     user = await register()
     await admin.patch(f"{USERS}/{user.id}", {"display_name": unique("Ada")}, if_match="*")
     assert (await user.get("/api/v1/users/me")).status_code == 200
+
+
+async def test_account_is_found_when_its_address_is_spelt_in_another_way(admin: Caller) -> None:
+    local = unique("ada")
+    created = await given.user(admin, email=f"{local}@b\u00fccher.example")
+    found = await admin.get("/api/v1/users", params={"email": f"{local.upper()}@XN--BCHER-KVA.example"})
+    assert [user["id"] for user in found.json()["items"]] == [created["id"]]
+
+
+async def test_list_is_empty_when_nobody_has_a_role_of_that_name(admin: Caller) -> None:
+    response = await admin.get("/api/v1/users", params={"role": "no-such-role", "include_total": True})
+    assert (response.json()["items"], response.json()["total"]) == ([], 0)

@@ -238,6 +238,8 @@ async def test_nested_faults_are_all_found(app: Envelope) -> None:
         ("2026-02-30T10:00:00Z", "out_of_range"),
         ("2026-05-01T10:00:60Z", "out_of_range"),
         ("9999-12-31T23:59:59-23:59", "out_of_range"),
+        ("9999-12-31T23:59:59.999999Z", "out_of_range"),
+        ("0001-01-01T00:00:00Z", "out_of_range"),
         ("0001-01-01T00:00:00+23:59", "out_of_range"),
     ],
 )
