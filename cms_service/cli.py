@@ -231,12 +231,23 @@ def _run_server(settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
     )
-    hangup = signal.getsignal(signal.SIGHUP)
+    # `nohup` is respected; otherwise granian would start new workers on SIGHUP, and outlive the terminal.
+    stopping = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    stopping -= {number for number in stopping if signal.getsignal(number) is signal.SIG_IGN}
+
+    is_stopping = False
+
+    def stop_once(*_: object) -> None:
+        """Granian's handler takes a lock: a second signal that arrives inside of it would never return."""
+        nonlocal is_stopping
+        if not is_stopping:
+            is_stopping = True
+            server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
     @server.on_startup
-    def end_with_terminal() -> None:
-        """Granian would start new workers instead, and outlive the terminal; `nohup` is respected."""
-        signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else server.signal_handler_interrupt)
+    def heed_signals() -> None:
+        for number in stopping:
+            signal.signal(number, stop_once)
 
     server.serve(target_loader=partial(load_application, settings), wrap_loader=False)
 

@@ -200,8 +200,7 @@ async def test_serve_ends_well_when_it_is_told_to(
 ) -> None:
     service = await service_factory(await fresh_database(), workers="2")
 
-    service.process.send_signal(signal_number)
-    await service.stop()
+    await service.stop(signal_number)
 
     assert service.process.returncode == 0
     assert "Unexpected exit" not in service.log.read_text()
