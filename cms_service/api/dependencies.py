@@ -22,6 +22,7 @@ from cms_service.services import (
     PermissionService,
     RoleService,
     SessionService,
+    TokenService,
     UserDirectory,
     UserService,
 )
@@ -68,6 +69,10 @@ def provide_auth(request: AnyRequest, work: UnitOfWork) -> AuthService:
     return AuthService(work, actor_of(request), request.app.state.issuer, request.app.state.hasher)
 
 
+def provide_tokens(request: AnyRequest, work: UnitOfWork) -> TokenService:
+    return TokenService(work, actor_of(request), request.app.state.issuer)
+
+
 def provide_audit_events(request: AnyRequest, work: UnitOfWork) -> AuditEventService:
     return AuditEventService(work, request.app.state.cursors)
 
@@ -90,6 +95,7 @@ DEPENDENCIES = {
     "permissions": Provide(provide_permissions, sync_to_thread=False),
     "sessions": Provide(provide_sessions, sync_to_thread=False),
     "auth": Provide(provide_auth, sync_to_thread=False),
+    "tokens": Provide(provide_tokens, sync_to_thread=False),
     "audit_events": Provide(provide_audit_events, sync_to_thread=False),
     "directory": Provide(provide_directory, sync_to_thread=False),
     "key_ring": Provide(provide_key_ring, sync_to_thread=False),

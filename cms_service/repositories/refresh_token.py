@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from advanced_alchemy.repository import SQLAlchemyAsyncRepository
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Interval, bindparam, func, select, update
 
 from cms_service.models import RefreshToken, User
 
@@ -32,20 +32,7 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
 
     async def find_presented(self, session_id: UUID) -> PresentedSession | None:
         """The session that a token names, as it is now."""
-        statement = (
-            select(
-                RefreshToken.user_id,
-                RefreshToken.counter,
-                RefreshToken.secret,
-                (_is_live() & User.is_active & User.deleted_at.is_(None)).label("is_live"),
-                func.extract("epoch", func.clock_timestamp() - RefreshToken.last_used_at).label("age"),
-                func.clock_timestamp().label("now"),
-                RefreshToken.expires_at,
-            )
-            .join(User)
-            .where(RefreshToken.id == session_id)
-        )
-        row = (await self.session.execute(statement)).one_or_none()
+        row = (await self.session.execute(_PRESENTED, {"session_id": session_id})).one_or_none()
         if row is None:
             return None
         return PresentedSession(
@@ -76,19 +63,8 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
 
     async def rotate(self, session_id: UUID, counter: int, idle_lifetime: timedelta) -> bool:
         """The token with `counter` is spent and its successor is live. False if another request was first."""
-        statement = (
-            update(RefreshToken)
-            .where(RefreshToken.id == session_id, RefreshToken.counter == counter, RefreshToken.revoked_at.is_(None))
-            .values(
-                counter=RefreshToken.counter + 1,
-                version=RefreshToken.version + 1,
-                last_used_at=func.clock_timestamp(),
-                idle_expires_at=func.least(func.clock_timestamp() + idle_lifetime, RefreshToken.expires_at),
-            )
-            .returning(RefreshToken.id)
-            .execution_options(synchronize_session=False)
-        )
-        return await self.session.scalar(statement) is not None
+        values = {"session_id": session_id, "presented_counter": counter, "idle_lifetime": idle_lifetime}
+        return await self.session.scalar(_ROTATION, values) is not None
 
     async def revoke(self, reason: str, *which: ColumnElement[bool]) -> Sequence[UUID]:
         """Ends the live sessions that meet every condition, and tells which they were."""
@@ -138,3 +114,37 @@ def _is_live() -> ColumnElement[bool]:
         & (RefreshToken.idle_expires_at > func.clock_timestamp())
         & (RefreshToken.expires_at > func.clock_timestamp())
     )
+
+
+# Built once: building them costs more than running them.
+_PRESENTED = (
+    select(
+        RefreshToken.user_id,
+        RefreshToken.counter,
+        RefreshToken.secret,
+        (_is_live() & User.is_active & User.deleted_at.is_(None)).label("is_live"),
+        func.extract("epoch", func.clock_timestamp() - RefreshToken.last_used_at).label("age"),
+        func.clock_timestamp().label("now"),
+        RefreshToken.expires_at,
+    )
+    .join(User)
+    .where(RefreshToken.id == bindparam("session_id"))
+)
+_ROTATION = (
+    update(RefreshToken)
+    .where(
+        RefreshToken.id == bindparam("session_id"),
+        RefreshToken.counter == bindparam("presented_counter"),
+        RefreshToken.revoked_at.is_(None),
+    )
+    .values(
+        counter=RefreshToken.counter + 1,
+        version=RefreshToken.version + 1,
+        last_used_at=func.clock_timestamp(),
+        idle_expires_at=func.least(
+            func.clock_timestamp() + bindparam("idle_lifetime", type_=Interval), RefreshToken.expires_at
+        ),
+    )
+    .returning(RefreshToken.id)
+    .execution_options(synchronize_session=False)
+)

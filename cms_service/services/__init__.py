@@ -11,7 +11,7 @@ from cms_service.services.permissions import PermissionService
 from cms_service.services.preconditions import Precondition, Versioned, entity_tag
 from cms_service.services.roles import RoleService
 from cms_service.services.sessions import SessionService
-from cms_service.services.tokens import TokenIssuer
+from cms_service.services.tokens import TokenIssuer, TokenService
 from cms_service.services.users import UserService
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "RoleService",
     "SessionService",
     "TokenIssuer",
+    "TokenService",
     "UserDirectory",
     "UserService",
     "Versioned",

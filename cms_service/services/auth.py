@@ -15,11 +15,8 @@ from cms_service.repositories import Credentials, UserRepository
 from cms_service.schemas import (
     LoginRequest,
     LoginResponse,
-    LogoutRequest,
     PasswordChange,
-    RefreshRequest,
     RegisterRequest,
-    TokenResponse,
     UserRead,
 )
 from cms_service.services._reading import read_user
@@ -81,22 +78,6 @@ class AuthService:
             await self._users.set_password_hash(user, rehashed)
         tokens = await self._tokens.open(user.id)
         return LoginResponse(**msgspec.structs.asdict(tokens), user=read_user(user))
-
-    async def refresh(self, data: RefreshRequest) -> TokenResponse:
-        """See `TokenService.rotate`."""
-        return await self._tokens.rotate(data.refresh_token)
-
-    async def logout(self, data: LogoutRequest | None) -> None:
-        """The session has ended: that of the refresh token, or else that of the access token.
-
-        Raises:
-            RefreshTokenInvalid: the refresh token is not ours.
-            AuthenticationRequired: there is neither.
-        """
-        if data is not None and data.refresh_token is not None:
-            await self._tokens.end(data.refresh_token)
-        else:
-            await self._tokens.end_current()
 
     async def change_password(self, data: PasswordChange) -> None:
         """The actor has a new password, and is signed out everywhere else.

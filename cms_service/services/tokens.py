@@ -17,7 +17,7 @@ from cms_service.core.security import (
     RefreshTokenCodec,
 )
 from cms_service.repositories import PresentedSession, RefreshTokenRepository
-from cms_service.schemas import TokenResponse
+from cms_service.schemas import LogoutRequest, RefreshRequest, TokenResponse
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.key_ring import KeyRing
 
@@ -63,7 +63,7 @@ class TokenService:
         refresh_token = self._issuer.refresh_tokens.encode(session.id, secret, 0)
         return await self._pair(user_id, session.id, refresh_token, settings.refresh_absolute_seconds)
 
-    async def rotate(self, refresh_token: str) -> TokenResponse:
+    async def rotate(self, data: RefreshRequest) -> TokenResponse:
         """A fresh pair. The token is spent; in the seconds of grace, its holder gets the same successor again.
 
         Two tabs that refresh at once thus stay signed in, while a stolen token that comes back later gives itself
@@ -73,7 +73,7 @@ class TokenService:
             RefreshTokenInvalid: it is not ours, or its session has ended or expired.
             RefreshTokenReused: it was spent before; the session has now been ended.
         """
-        token, session = await self._present(refresh_token)
+        token, session = await self._present(data.refresh_token)
         if not session.is_live:
             raise RefreshTokenInvalid
         idle_lifetime = timedelta(seconds=self._issuer.settings.refresh_idle_seconds)
@@ -81,7 +81,7 @@ class TokenService:
             if await self._sessions.rotate(token.session_id, token.counter, idle_lifetime):
                 return await self._continue(token.session_id, session, token.counter + 1)
             # Another request with the same token was faster, or the session has ended meanwhile.
-            token, session = await self._present(refresh_token)
+            token, session = await self._present(data.refresh_token)
             if not session.is_live:
                 raise RefreshTokenInvalid
         is_parent = token.counter == session.counter - 1
@@ -93,17 +93,20 @@ class TokenService:
             )
         raise RefreshTokenReused
 
-    async def end(self, refresh_token: str) -> None:
-        """The session that the token belongs to has ended, now or before. Raises RefreshTokenInvalid."""
-        token, session = await self._present(refresh_token)
-        if await self._sessions.revoke_one(token.session_id, session.user_id, "logout"):
-            self._audit.record("session.ended", "session", token.session_id, actor_id=session.user_id)
+    async def end(self, data: LogoutRequest | None) -> None:
+        """The session of the refresh token or, without one, that of the access token has ended, now or before.
 
-    async def end_current(self) -> None:
-        """The actor's own session has ended. Raises AuthenticationRequired."""
-        user_id, session_id = self._actor.require_user_id(), self._actor.session_id
-        if session_id is not None and await self._sessions.revoke_one(session_id, user_id, "logout"):
-            self._audit.record("session.ended", "session", session_id)
+        Raises:
+            RefreshTokenInvalid: the refresh token is not ours.
+            AuthenticationRequired: there is neither.
+        """
+        if data is not None and data.refresh_token is not None:
+            token, session = await self._present(data.refresh_token)
+            user_id, session_id = session.user_id, token.session_id
+        else:
+            user_id, session_id = self._actor.require_user_id(), self._actor.require_session_id()
+        if await self._sessions.revoke_one(session_id, user_id, "logout"):
+            self._audit.record("session.ended", "session", session_id, actor_id=user_id)
 
     async def end_others(self, reason: str) -> None:
         """Every session of the actor but the current one has ended."""

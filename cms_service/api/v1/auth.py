@@ -25,7 +25,7 @@ from cms_service.schemas import (
     TokenResponse,
     UserRead,
 )
-from cms_service.services import AuthService
+from cms_service.services import AuthService, TokenService
 
 
 class AuthController(Controller):
@@ -67,12 +67,12 @@ class AuthController(Controller):
         opt={PUBLIC: True},
         responses=documented(RefreshTokenInvalid, RefreshTokenReused),
     )
-    async def refresh(self, auth: AuthService, data: JSONBody[RefreshRequest]) -> TokenResponse:
+    async def refresh(self, tokens: TokenService, data: JSONBody[RefreshRequest]) -> TokenResponse:
         """Exchanges the refresh token for a fresh pair.
 
         Several tabs may do so at once and get the same successor; a token that comes back later ends the session.
         """
-        return await auth.refresh(data)
+        return await tokens.rotate(data)
 
     @post(
         "/logout",
@@ -82,9 +82,9 @@ class AuthController(Controller):
         opt={OPTIONAL: True},
         responses=documented(AuthenticationRequired, RefreshTokenInvalid),
     )
-    async def logout(self, auth: AuthService, data: JSONBody[LogoutRequest | None] = None) -> None:
+    async def logout(self, tokens: TokenService, data: JSONBody[LogoutRequest | None] = None) -> None:
         """Ends the session of the refresh token or, without one, that of the access token.
 
         Its access tokens end at once.
         """
-        await auth.logout(data)
+        await tokens.end(data)

@@ -23,5 +23,11 @@ class Actor(msgspec.Struct, frozen=True):
             raise AuthenticationRequired
         return self.user_id
 
+    def require_session_id(self) -> UUID:
+        """Raises AuthenticationRequired where nobody acts in a session."""
+        if self.session_id is None:
+            raise AuthenticationRequired
+        return self.session_id
+
 
 SYSTEM = Actor(is_system=True)

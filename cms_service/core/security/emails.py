@@ -10,31 +10,30 @@ from cms_service.core.exceptions import ValidationFailed, Violation
 def canonical_email(email: str, pointer: str = "/email") -> str:
     """The form in which an address is stored and compared.
 
-    Raises:
-        ValidationFailed: the address is not acceptable.
-    """
-    if violations := email_violations(email, pointer):
-        raise ValidationFailed(*violations)
-    return _fold(email)
-
-
-def email_violations(email: str, pointer: str) -> list[Violation]:
-    """Why `email` is not acceptable; empty for an acceptable one.
-
     One that looks like another once Unicode's compatibility forms are folded is refused, as is one that folding would
     turn into somebody else's (`ß` into `ss`): nobody registers a look-alike of another's address
     (https://www.unicode.org/reports/tr36/).
+
+    Raises:
+        ValidationFailed: the address is not acceptable.
     """
     try:
-        canonical = _fold(email)
+        # The domain need not exist, and may be one of a closed network.
+        address = validate_email(email, check_deliverability=False, test_environment=True, strict=True).normalized
     except EmailNotValidError:
-        return [Violation(pointer, "not_an_email", "This is not an e-mail address.")]
-    is_one_of_several = canonical != canonical.lower() or email.casefold() != email.lower()
+        raise ValidationFailed(Violation(pointer, "not_an_email", "This is not an e-mail address.")) from None
+    canonical = address.casefold()
+    is_one_of_several = canonical != address.lower() or email.casefold() != email.lower()
     if is_one_of_several or not (is_normalized("NFKC", email) and is_normalized("NFKC", canonical)):
-        return [Violation(pointer, "ambiguous_characters", "The address has characters that look like others.")]
+        violation = Violation(pointer, "ambiguous_characters", "The address has characters that look like others.")
+        raise ValidationFailed(violation)
+    return canonical
+
+
+def email_violations(email: str, pointer: str) -> list[Violation]:
+    """Why `email` is not acceptable; empty for an acceptable one."""
+    try:
+        canonical_email(email, pointer)
+    except ValidationFailed as refusal:
+        return list(refusal.violations)
     return []
-
-
-def _fold(email: str) -> str:
-    # The domain need not exist, and may be one of a closed network.
-    return validate_email(email, check_deliverability=False, test_environment=True, strict=True).normalized.casefold()

@@ -1,6 +1,9 @@
 """Hashing passwords without holding up anybody else."""
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -20,6 +23,9 @@ ARGON2ID = argon2.Parameters(
     type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=2, memory_cost=19456, parallelism=1
 )
 """The second recommended option of OWASP's Password Storage Cheat Sheet: 19 MiB, two passes, one lane."""
+
+HASHING_NICENESS = 5
+"""Much more, and logins starve beside other work."""
 
 T = TypeVar("T")
 
@@ -45,12 +51,18 @@ class PasswordCheck(msgspec.Struct, frozen=True):
     """Correct, but stored with other parameters than today's."""
 
 
+def _yield_to_others() -> None:
+    """Hashing fills every processor there is; whatever else this process does goes first."""
+    if sys.platform == "linux":  # Elsewhere a priority is that of the whole process.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
+
+
 class PasswordHasher:
     """Argon2id in threads of its own: at most `concurrency` at once, at most `queue_size` waiting."""
 
     def __init__(self, concurrency: int, queue_size: int, parameters: argon2.Parameters = ARGON2ID) -> None:
         self._hasher = argon2.PasswordHasher.from_parameters(parameters)
-        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2")
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2", initializer=_yield_to_others)
         self._limit = concurrency + queue_size
         self._pending = 0
         self._stand_in = self._hasher.hash("nobody has this password")
