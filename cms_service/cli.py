@@ -211,6 +211,9 @@ def load_application(settings: Settings) -> ASGIApp:
     """Return the application; every worker process calls this once."""
     # A terminal sends Ctrl-C to the whole group: only the main process hears it, and stops its workers in order.
     os.setpgrp()
+    # Handlers come with the fork; until granian sets its own, they would swallow what is meant to end this process.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     end_with_parent(signal.SIGTERM)
     configure_logging(settings)
     return create_app(settings)

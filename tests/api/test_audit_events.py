@@ -331,7 +331,7 @@ async def test_refusal_is_on_record_and_nothing_else_when_something_is_not_permi
     [row] = await rows_of(db, request_id)
     assert (row["action"], str(row["actor_id"]), row["ip"]) == ("access.refused", caller.id, "127.0.0.1")
     assert row["session_id"] is not None
-    assert row["after"]["code"] == code
+    assert (row["after"]["code"], row["after"]["operation"]) == (code, "POST /api/v1/roles")
     assert await db.fetchval("SELECT count(*) FROM roles WHERE name = $1", body["name"]) == 0
 
 

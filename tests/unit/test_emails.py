@@ -1,7 +1,7 @@
 import pytest
 
 from cms_service.core.exceptions import ValidationFailed
-from cms_service.core.security import canonical_email
+from cms_service.core.security import canonical_email, email_violations
 
 
 def refusal_of(email: str) -> tuple[str, str]:
@@ -71,3 +71,10 @@ def test_address_is_refused_when_compatibility_forms_change_it(email: str) -> No
 )
 def test_text_is_refused_when_no_address(email: str) -> None:
     assert refusal_of(email) == ("/member", "not_an_email")
+
+
+@pytest.mark.parametrize(
+    "email", ["\u00df@example.org", "ada@fa\u00df.de", "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2@example.org"]
+)
+def test_address_is_refused_when_folding_its_case_makes_another_one(email: str) -> None:
+    assert [violation.code for violation in email_violations(email, "/email")] == ["ambiguous_characters"]

@@ -88,8 +88,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             is_required_in_production=True,
             computed_default="`http://127.0.0.1` and the port, in development",
             example="https://accounts.example.org",
-            description="Where clients reach the service. It is the issuer (`iss`) of access tokens and the base of "
-            "every link that is sent; the Host header never is.",
+            description="Where clients reach the service. It is the issuer (`iss`) and the audience (`aud`) "
+            "of access tokens; the Host header never is.",
         ),
     ]
     database_url: Annotated[
@@ -110,8 +110,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             is_secret=True,
             computed_default="`CMS_DATABASE_URL`",
             example="postgresql://cms:PASSWORD@db.internal:5432/cms",
-            description="The same database without a pooler between: migrations and LISTEN need a session of their "
-            "own.",
+            description="The same database without a pooler between: migrations need a session of their own."
+            " Where the two differ, statements are not prepared across transactions.",
         ),
     ]
     database_pool_size: Annotated[

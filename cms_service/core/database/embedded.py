@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import logging
+import multiprocessing
 import os
 import secrets
 import shutil
@@ -200,6 +201,10 @@ def end_with_parent(signal_number: signal.Signals) -> None:
     hook = _parent_death_signal(signal_number)
     if hook is not None:
         hook()
+        parent = multiprocessing.parent_process()
+        if parent is not None and os.getppid() != parent.pid:
+            # It ended before the kernel knew of our wish.
+            signal.raise_signal(signal_number)
 
 
 def _parent_death_signal(signal_number: signal.Signals) -> Callable[[], None] | None:

@@ -24,7 +24,7 @@ def running_database(settings: Settings, *, is_shared: bool = True) -> Iterator[
 
 
 def direct_url(settings: Settings) -> str:
-    """Return the address for work that needs a session of its own: migrations and LISTEN."""
+    """Return the address for work that needs a session of its own, such as migrations."""
     if settings.database_direct_url is None:
         raise ValueError("the database is not running yet; use running_database")
     return settings.database_direct_url

@@ -9,7 +9,7 @@ class Violation(msgspec.Struct, frozen=True):
     """One way in which the input breaks its contract."""
 
     pointer: str
-    """RFC 6901 pointer into the body (`/email`), or `query/NAME`, `header/NAME`, `path/NAME`."""
+    """RFC 6901 pointer into the body (`/email`), or `query/NAME` or `header/NAME`."""
     code: str
     """Stable machine-readable reason, e.g. `too_short`."""
     detail: str
@@ -108,10 +108,10 @@ class PermissionDenied(ServiceError):
 
 
 class EscalationRefused(ServiceError):
-    """Nobody grants, by any route, a permission that they do not hold."""
+    """Nobody grants, by any route, a permission that they do not hold, nor reaches above themselves."""
 
     code = "escalation_refused"
-    title = "You cannot grant permissions that you do not hold."
+    title = "This goes beyond what you hold yourself."
     is_audited = True
 
 
