@@ -1,6 +1,7 @@
 """The first administrator, and any that an operator adds."""
 
 from cms_service.core.database import UnitOfWork
+from cms_service.core.exceptions import EmailTaken
 from cms_service.core.security import EVERYTHING, SYSTEM, PasswordHasher
 from cms_service.repositories import AccessRepository
 from cms_service.services.enrolment import Applicant, Enrolment
@@ -31,7 +32,12 @@ class AdministratorService:
         """
         if await self._access.has_lasting_holder(EVERYTHING):
             return False
-        applicant = await self._enrolment.examine(email, password)
+        try:
+            applicant = await self._enrolment.examine(email, password)
+        except EmailTaken:
+            if await self._access.has_lasting_holder(EVERYTHING):
+                return False
+            raise
         await self._access.lock_withdrawals()
         if await self._access.has_lasting_holder(EVERYTHING):
             return False
