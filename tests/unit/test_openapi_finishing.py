@@ -63,6 +63,8 @@ class ThingUpdate(Struct, forbid_unknown_fields=True):
 
 
 class ThingController(Controller):
+    """Its handlers are never called: only the document that Litestar makes of them is read."""
+
     path = "/things"
     tags = ("users",)
 
