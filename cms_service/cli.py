@@ -61,6 +61,8 @@ SLOW_HEADERS_MILLISECONDS = 10_000
 DRAIN_SECONDS = 8
 """Requests in flight get this long; orchestrators kill after ten seconds."""
 
+INTERRUPT_POLL_SECONDS = 0.1
+
 DATABASE_ERRORS = (OSError, PostgresError, SQLAlchemyError)
 
 logger = logging.getLogger(__name__)
@@ -219,6 +221,27 @@ def load_application(settings: Settings) -> ASGIApp:
     return create_app(settings)
 
 
+class Interrupt:
+    """What granian's main thread waits for, in place of a `threading.Event`.
+
+    Signal handlers set it. An event takes a lock to be set, which a handler must not wait for, and a thread that is
+    blocked on one was seen to sleep on when two signals came at once. This takes none, and wakes by itself.
+    """
+
+    def __init__(self) -> None:
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    def wait(self) -> None:
+        while not self._is_set:
+            time.sleep(INTERRUPT_POLL_SECONDS)
+
+
 def _run_server(settings: Settings) -> None:
     server = Server(
         "cms_service",
@@ -234,23 +257,13 @@ def _run_server(settings: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
     )
-    # `nohup` is respected; otherwise granian would start new workers on SIGHUP, and outlive the terminal.
-    stopping = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    stopping -= {number for number in stopping if signal.getsignal(number) is signal.SIG_IGN}
-
-    is_stopping = False
-
-    def stop_once(*_: object) -> None:
-        """Granian's handler takes a lock: a second signal that arrives inside of it would never return."""
-        nonlocal is_stopping
-        if not is_stopping:
-            is_stopping = True
-            server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+    server.main_loop_interrupt = Interrupt()  # type: ignore[assignment]
+    hangup = signal.getsignal(signal.SIGHUP)
 
     @server.on_startup
-    def heed_signals() -> None:
-        for number in stopping:
-            signal.signal(number, stop_once)
+    def end_with_terminal() -> None:
+        """Granian would start new workers instead, and outlive the terminal; `nohup` is respected."""
+        signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else server.signal_handler_interrupt)
 
     server.serve(target_loader=partial(load_application, settings), wrap_loader=False)
 

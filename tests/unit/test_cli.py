@@ -206,6 +206,18 @@ async def test_serve_ends_well_when_it_is_told_to(
     assert "Unexpected exit" not in service.log.read_text()
 
 
+async def test_serve_ends_well_when_many_signals_tell_it_at_once(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    service = await service_factory(await fresh_database())
+
+    for signal_number in [signal.SIGHUP, signal.SIGTERM, signal.SIGINT] * 20:
+        service.process.send_signal(signal_number)
+    await service.stop()
+
+    assert service.process.returncode == 0
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 async def test_no_worker_stays_behind_when_the_main_process_is_killed(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
