@@ -7,6 +7,7 @@ from cms_service.models.refresh_token import RefreshToken
 from cms_service.models.role import Role
 from cms_service.models.role_permission import RolePermission
 from cms_service.models.signing_key import SigningKey
+from cms_service.models.throttle import Throttle
 from cms_service.models.user import User
 from cms_service.models.user_role import UserRole
 
@@ -18,6 +19,7 @@ __all__ = [
     "Role",
     "RolePermission",
     "SigningKey",
+    "Throttle",
     "User",
     "UserRole",
 ]

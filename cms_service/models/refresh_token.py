@@ -25,6 +25,8 @@ class RefreshToken(Identified, Versioned, Base):
     """How often the token has been rotated; the live token carries it."""
     secret: Mapped[bytes] = mapped_column(deferred=True, deferred_raiseload=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    authenticated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the user last proved who they are in this session: at login, or since."""
     last_used_at: Mapped[datetime] = mapped_column(server_default=func.now())
     """When the session began or its token was last rotated; the grace for the parent token counts from here."""
     idle_expires_at: Mapped[datetime]

@@ -23,6 +23,7 @@ class PresentedSession(msgspec.Struct, frozen=True):
     now: datetime
     """By the database's clock."""
     expires_at: datetime
+    authenticated_at: datetime
 
 
 class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
@@ -43,6 +44,7 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
             seconds_since_rotation=float(row.age),
             now=row.now,
             expires_at=row.expires_at,
+            authenticated_at=row.authenticated_at,
         )
 
     async def open(  # noqa: PLR0913 - a row is made of its columns
@@ -126,6 +128,7 @@ _PRESENTED = (
         func.extract("epoch", func.clock_timestamp() - RefreshToken.last_used_at).label("age"),
         func.clock_timestamp().label("now"),
         RefreshToken.expires_at,
+        RefreshToken.authenticated_at,
     )
     .join(User)
     .where(RefreshToken.id == bindparam("session_id"))

@@ -1,6 +1,6 @@
 """Opening sessions and keeping them alive."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -61,7 +61,9 @@ class TokenService:
         for session_id in await self._sessions.revoke_oldest(user_id, "too_many_sessions", kept=MOST_SESSIONS):
             self._audit.record("session.ended", "session", session_id, actor_id=user_id)
         refresh_token = self._issuer.refresh_tokens.encode(session.id, secret, 0)
-        return await self._pair(user_id, session.id, refresh_token, settings.refresh_absolute_seconds)
+        return await self._pair(
+            user_id, session.id, session.authenticated_at, refresh_token, settings.refresh_absolute_seconds
+        )
 
     async def rotate(self, data: RefreshRequest) -> TokenResponse:
         """A fresh pair. The token is spent; in the seconds of grace, its holder gets the same successor again.
@@ -125,14 +127,17 @@ class TokenService:
     async def _continue(self, session_id: UUID, session: PresentedSession, counter: int) -> TokenResponse:
         refresh_token = self._issuer.refresh_tokens.encode(session_id, session.secret, counter)
         remaining_seconds = int((session.expires_at - session.now).total_seconds())
-        return await self._pair(session.user_id, session_id, refresh_token, remaining_seconds)
+        return await self._pair(session.user_id, session_id, session.authenticated_at, refresh_token, remaining_seconds)
 
-    async def _pair(self, user_id: UUID, session_id: UUID, refresh_token: str, remaining_seconds: int) -> TokenResponse:
+    async def _pair(
+        self, user_id: UUID, session_id: UUID, authenticated_at: datetime, refresh_token: str, remaining_seconds: int
+    ) -> TokenResponse:
         issuer = self._issuer
         access_token = issuer.access_tokens.sign(
             await issuer.key_ring.signer(),
             user_id=user_id,
             session_id=session_id,
+            authenticated_at=authenticated_at,
             token_id=issuer.entropy.token_bytes(16).hex(),
             now=issuer.clock.now(),
         )

@@ -37,11 +37,12 @@ CLAIMS = {
     "jti": "0190c8a0",
     "client_id": "cms-service",
     "sid": str(SESSION_ID),
+    "auth_time": int(NOW.timestamp()),
 }
 
 
 def sign(key: SigningKey = KEY, now: datetime = NOW) -> str:
-    return CODEC.sign(key, user_id=USER_ID, session_id=SESSION_ID, token_id="0190c8a0", now=now)
+    return CODEC.sign(key, user_id=USER_ID, session_id=SESSION_ID, authenticated_at=NOW, token_id="0190c8a0", now=now)
 
 
 def read(token: str) -> AccessClaims:
@@ -123,6 +124,10 @@ FORGERIES = {
     "sid no id": forge(sid="1"),
     "sid a number": forge(sid=1),
     "sid null": forge(sid=None),
+    "auth_time a text": forge(auth_time="now"),
+    "auth_time null": forge(auth_time=None),
+    "auth_time no whole number": forge(auth_time=1.5),
+    "auth_time a truth": forge(auth_time=True),
     "exp a text": forge(exp="tomorrow"),
     "exp null": forge(exp=None),
     "exp a list": forge(exp=[CLAIMS["exp"]]),
@@ -162,7 +167,7 @@ FORGERIES = {
 
 
 def test_token_says_who_and_which_session_when_genuine() -> None:
-    assert read(TOKEN) == AccessClaims(USER_ID, SESSION_ID, CLAIMS["exp"])  # type: ignore[arg-type]
+    assert read(TOKEN) == AccessClaims(USER_ID, SESSION_ID, CLAIMS["auth_time"], CLAIMS["exp"])  # type: ignore[arg-type]
     assert read(forge()) == read(TOKEN)
 
 

@@ -22,7 +22,7 @@ LEEWAY_SECONDS = 30
 MAX_CHARACTERS = 2048
 COMPACT_FORM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """RFC 7515 §7.1. Python's decoder would let padding and any other character pass."""
-REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid")
+REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time")
 
 
 class SigningKey(msgspec.Struct, frozen=True):
@@ -80,8 +80,10 @@ class AccessClaims(msgspec.Struct, frozen=True):
 
     user_id: UUID
     session_id: UUID
+    authenticated_at: int
+    """When the user last proved who they are (`auth_time`), in seconds since the epoch."""
     expires_at: int
-    """Seconds since the epoch."""
+    """In seconds since the epoch."""
 
 
 class AccessTokenCodec:
@@ -91,7 +93,16 @@ class AccessTokenCodec:
         self._issuer = issuer
         self.lifetime_seconds = lifetime_seconds
 
-    def sign(self, key: SigningKey, *, user_id: UUID, session_id: UUID, token_id: str, now: datetime) -> str:
+    def sign(  # noqa: PLR0913 - a token is made of its claims
+        self,
+        key: SigningKey,
+        *,
+        user_id: UUID,
+        session_id: UUID,
+        authenticated_at: datetime,
+        token_id: str,
+        now: datetime,
+    ) -> str:
         claims = {
             "iss": self._issuer,
             "sub": str(user_id),
@@ -101,6 +112,7 @@ class AccessTokenCodec:
             "jti": token_id,
             "client_id": FIRST_PARTY_CLIENT_ID,
             "sid": str(session_id),
+            "auth_time": int(authenticated_at.timestamp()),
         }
         return jwt.encode(claims, key.private_key, ALGORITHM, headers={"kid": key.kid, "typ": TOKEN_TYPE})
 
@@ -141,7 +153,9 @@ class AccessTokenCodec:
             payload: dict[str, Any] = complete["payload"]
             if complete["header"].get("typ") != TOKEN_TYPE or payload["client_id"] != FIRST_PARTY_CLIENT_ID:
                 raise TokenInvalid
-            return AccessClaims(UUID(payload["sub"]), UUID(payload["sid"]), payload["exp"])
+            if type(payload["auth_time"]) is not int:
+                raise TokenInvalid
+            return AccessClaims(UUID(payload["sub"]), UUID(payload["sid"]), payload["auth_time"], payload["exp"])
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
