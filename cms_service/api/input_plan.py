@@ -13,6 +13,7 @@ from litestar.typing import FieldDefinition
 from msgspec import inspect as types
 
 from cms_service.api.violations import may_be_read_laxly
+from cms_service.schemas import IS_NEW_PASSWORD
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -37,6 +38,8 @@ class Body(msgspec.Struct, frozen=True):
     media_type: str
     is_required: bool
     is_read_laxly: bool
+    new_passwords: tuple[str, ...]
+    """Members to which the policy for passwords applies."""
 
 
 class InputPlan(msgspec.Struct, frozen=True):
@@ -92,8 +95,21 @@ def _body_of(handler: HTTPRouteHandler) -> Body | None:
                 media_type=str(RequestEncodingType(declared or RequestEncodingType.JSON).value),
                 is_required=not (field.has_default or field.is_optional),
                 is_read_laxly=may_be_read_laxly(expected),
+                new_passwords=tuple(_new_passwords(expected)),
             )
     return None
+
+
+def _new_passwords(expected: types.Type) -> Iterator[str]:
+    if isinstance(expected, types.Metadata):
+        yield from _new_passwords(expected.type)
+    elif isinstance(expected, types.StructType):
+        for field in expected.fields:
+            members = field.type.types if isinstance(field.type, types.UnionType) else (field.type,)
+            if any(
+                isinstance(member, types.Metadata) and IS_NEW_PASSWORD in (member.extra or {}) for member in members
+            ):
+                yield field.encode_name
 
 
 def _not_null(expected: types.Type) -> types.Type:

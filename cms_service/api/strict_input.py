@@ -27,9 +27,13 @@ from cms_service.core.exceptions import (
     ValidationFailed,
     Violation,
 )
+from cms_service.core.security import PasswordPolicy
 
 MOST_VIOLATIONS = 100
 BODY_TIMEOUT_SECONDS = 10
+OWN_WORDS = ("email", "display_name")
+"""Members of which a password beside them is not made."""
+LONGEST_OWN_WORDS = 254
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -41,7 +45,8 @@ _MEDIA_TYPE = re.compile(r'([^;\s]+)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?', re.
 class StrictInput:
     """Litestar's `before_request` hook: runs after the guards, so that 401 and 403 come before 400."""
 
-    def __init__(self) -> None:
+    def __init__(self, password_policy: PasswordPolicy) -> None:
+        self._password_policy = password_policy
         self._plans: dict[HTTPRouteHandler, InputPlan] = {}
 
     async def __call__(self, request: Request[Any, Any, Any]) -> None:
@@ -61,11 +66,26 @@ class StrictInput:
         if plan.headers:
             violations += _header_violations(request, plan.headers)
         if plan.body is not None:
-            violations += islice(await _read_body(request, plan.body), MOST_VIOLATIONS)
+            value, found = await _read_body(request, plan.body)
+            violations += islice(found, MOST_VIOLATIONS)
+            if violations and isinstance(value, dict):
+                violations += await self._password_violations(value, plan.body, violations)
         if violations:
             raise ValidationFailed(*violations)
         if b"if-match" in plan.headers and plan.headers[b"if-match"].is_required and "if-match" not in request.headers:
             raise PreconditionRequired
+
+    async def _password_violations(
+        self, body: dict[str, Any], declared: Body, found: list[Violation]
+    ) -> list[Violation]:
+        """What services would say of the new passwords in a body that does not reach them."""
+        refused = {violation.pointer for violation in found}
+        own_words = [str(body.get(name, ""))[:LONGEST_OWN_WORDS] for name in OWN_WORDS]
+        violations: list[Violation] = []
+        for name in declared.new_passwords:
+            if isinstance(password := body.get(name), str) and f"/{name}" not in refused:
+                violations += await self._password_policy.violations(password, f"/{name}", own_words)
+        return violations
 
 
 def _require_canonical_ids(request: Request[Any, Any, Any]) -> None:
@@ -133,27 +153,28 @@ def _from_text(text: str, expected: types.Type) -> Any:
             return text
 
 
-async def _read_body(request: Request[Any, Any, Any], declared: Body) -> Iterator[Violation]:
+async def _read_body(request: Request[Any, Any, Any], declared: Body) -> tuple[Any, Iterator[Violation]]:
+    """The body, if it is JSON, and all that is wrong with it."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             body = await request.body()
     except (InternalServerException, TimeoutError):
         raise MalformedJson("The body did not arrive.") from None
     if not body:
-        return iter([Violation("", "missing", "A body is required.")] if declared.is_required else [])
+        return None, iter([Violation("", "missing", "A body is required.")] if declared.is_required else [])
     media_type = _MEDIA_TYPE.fullmatch(request.headers.get("content-type", ""))
     if media_type is None or media_type[1].lower() != declared.media_type:
         raise UnsupportedMediaType(f"The body must be {declared.media_type}.")
     if declared.media_type == RequestEncodingType.URL_ENCODED:
-        return _read_form(request, declared, body)
+        return None, _read_form(request, declared, body)
     value = parse_json(body)
     try:
         decoded = msgspec.convert(value, declared.annotation)
     except msgspec.ValidationError:
-        return _all_violations(value, declared)
+        return value, _all_violations(value, declared)
     ScopeState.from_scope(request.scope).json = decoded
     is_enough = not declared.is_read_laxly and _LAX_CHARACTER.search(body) is None
-    return iter(()) if is_enough else violations_of(value, declared.type, "")
+    return value, iter(()) if is_enough else violations_of(value, declared.type, "")
 
 
 def _read_form(request: Request[Any, Any, Any], declared: Body, body: bytes) -> Iterator[Violation]:

@@ -4,7 +4,7 @@ import msgspec
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import EmailTaken, PasswordTooWeak, ValidationFailed
-from cms_service.core.security import Actor, PasswordHasher, canonical_email, email_violations, password_violations
+from cms_service.core.security import Actor, PasswordHasher, PasswordPolicy, canonical_email, email_violations
 from cms_service.models import User, UserRole
 from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
 from cms_service.schemas import UserRead
@@ -23,22 +23,23 @@ class Applicant(msgspec.Struct, frozen=True):
 class Enrolment:
     """Gives people an account and a system role, in two steps: only the second writes."""
 
-    def __init__(self, work: UnitOfWork, actor: Actor, hasher: PasswordHasher) -> None:
+    def __init__(self, work: UnitOfWork, actor: Actor, hasher: PasswordHasher, policy: PasswordPolicy) -> None:
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
         self._roles = RoleRepository(session=work.session, wrap_exceptions=False)
         self._access = AccessRepository(work)
         self._hasher = hasher
+        self._policy = policy
         self._work = work
         self._audit = AuditTrail(work, actor)
 
-    async def examine(self, email: str, password: str) -> Applicant:
+    async def examine(self, email: str, password: str, display_name: str) -> Applicant:
         """Hashes the password, after everything that is cheap to refuse, and without holding a connection.
 
         Raises:
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
             EmailTaken: a live account has it.
         """
-        refuse_unacceptable(email, password)
+        await refuse_unacceptable(self._policy, email, password, display_name)
         email = canonical_email(email)
         if await self._users.find_credentials_by_email(email) is not None:
             raise EmailTaken
@@ -59,10 +60,11 @@ class Enrolment:
         return enrolled
 
 
-def refuse_unacceptable(email: str, password: str | None) -> None:
+async def refuse_unacceptable(policy: PasswordPolicy, email: str, password: str | None, display_name: str) -> None:
     """Raises ValidationFailed with all that is wrong with either; PasswordTooWeak where only the password is."""
     wrong_email = email_violations(email, "/email")
-    wrong_password = password_violations(password, "/password") if password is not None else []
+    own_words = (email, display_name)
+    wrong_password = [] if password is None else await policy.violations(password, "/password", own_words)
     if wrong_email:
         raise ValidationFailed(*wrong_email, *wrong_password)
     if wrong_password:

@@ -14,7 +14,7 @@ import pytest
 from tests.fixtures import Caller, Cluster, Service, service_environ, sign_in
 
 SECRET_KEY = secrets.token_hex(32)
-ADMIN_PASSWORD = "canary0 of the administrator"
+ADMIN_PASSWORD = "canary0 of the first account"
 PASSWORD = "canary1 at the registration"
 WRONG_PASSWORD = "canary2 at a refused login"
 NEW_PASSWORD = "canary3 at the change"

@@ -98,7 +98,7 @@ async def test_one_account_is_created_when_many_ask_for_the_same_address_at_once
         ({"email": "ada"}, "/email", "not_an_email"),
         ({"email": "ada@@example.org"}, "/email", "not_an_email"),
         ({"email": "\uff41da@example.org"}, "/email", "ambiguous_characters"),
-        ({"password": "short"}, "/password", "too_short"),
+        ({"password": "kq7#Vx"}, "/password", "too_short"),
         ({"password": "x" * 129}, "/password", "too_long"),
         ({"display_name": ""}, "/display_name", "too_short"),
         ({"external_id": ""}, "/external_id", "too_short"),

@@ -15,7 +15,7 @@ from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthCon
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EmailTaken, NameTaken, RateLimited
-from cms_service.core.security import PUBLIC, authenticated, requires
+from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated, requires
 from tests.unit.asgi import exchange
 from tests.unit.settings import edge_settings
 
@@ -116,7 +116,7 @@ def build() -> Envelope:
     litestar = Litestar(
         [ThingController, HealthController],
         plugins=[ApiDocument()],
-        before_request=StrictInput(),
+        before_request=StrictInput(PasswordPolicy(15)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         state=State({}),

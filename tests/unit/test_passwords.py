@@ -6,7 +6,7 @@ import argon2
 import pytest
 
 from cms_service.core.exceptions import Overloaded
-from cms_service.core.security import ARGON2ID, PasswordHasher, password_violations
+from cms_service.core.security import ARGON2ID, PasswordHasher
 
 CHEAP = argon2.profiles.CHEAPEST
 PASSWORD = "seven green owls on a wire"
@@ -27,28 +27,6 @@ def busy(hasher: PasswordHasher) -> Iterator[None]:
     hasher._threads.submit(is_over.wait)
     yield
     is_over.set()
-
-
-@pytest.mark.parametrize(
-    ("password", "codes"),
-    [
-        ("x" * 15, []),
-        ("x" * 128, []),
-        (" " * 15, []),
-        ("\N{OWL}" * 128, []),
-        ("x" * 14, ["too_short"]),
-        ("", ["too_short"]),
-        ("x" * 129, ["too_long"]),
-        pytest.param("e\u0301" * 14, ["too_short"], id="14 characters of two code points"),
-        pytest.param("e\u0301" * 128, [], id="128 characters of two code points"),
-        pytest.param("\u0958" * 128, ["too_long"], id="128 characters that NFC takes apart"),
-    ],
-)
-def test_password_is_judged_by_its_length_only(password: str, codes: list[str]) -> None:
-    violations = password_violations(password, "/password")
-
-    assert [violation.code for violation in violations] == codes
-    assert all(violation.pointer == "/password" for violation in violations)
 
 
 async def test_hash_is_argon2id_with_the_promised_cost() -> None:

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from cms_service.api import EXCEPTION_HANDLERS, Envelope, StrictInput
 from cms_service.core.exceptions import AuthenticationRequired
+from cms_service.core.security import PasswordPolicy
 from tests.unit.asgi import Answer, exchange
 from tests.unit.settings import edge_settings
 
@@ -135,7 +136,7 @@ class ThingController(Controller):
 def app() -> Envelope:
     litestar = Litestar(
         [ThingController],
-        before_request=StrictInput(),
+        before_request=StrictInput(PasswordPolicy(15)),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=65_536,
         openapi_config=None,

@@ -12,12 +12,7 @@ from unicodedata import normalize
 import argon2
 import msgspec
 
-from cms_service.core.exceptions import Overloaded, Violation
-
-MIN_CHARACTERS = 15
-"""NIST SP 800-63B-4 §3.1.1.2: at least 15 where the password is the only factor."""
-MAX_CHARACTERS = 128
-MAX_BYTES = 1024
+from cms_service.core.exceptions import Overloaded
 
 ARGON2ID = argon2.Parameters(
     type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=2, memory_cost=19456, parallelism=1
@@ -28,19 +23,6 @@ HASHING_NICENESS = 5
 """Much more, and logins starve beside other work."""
 
 T = TypeVar("T")
-
-
-def password_violations(password: str, pointer: str) -> list[Violation]:
-    """Every way in which `password` is not acceptable; none is an acceptable one."""
-    password = normalize("NFC", password)
-    violations = []
-    if len(password) < MIN_CHARACTERS:
-        violations.append(Violation(pointer, "too_short", f"A password has at least {MIN_CHARACTERS} characters."))
-    if len(password) > MAX_CHARACTERS or len(password.encode()) > MAX_BYTES:
-        violations.append(
-            Violation(pointer, "too_long", f"A password has at most {MAX_CHARACTERS} characters and {MAX_BYTES} bytes.")
-        )
-    return violations
 
 
 class PasswordCheck(msgspec.Struct, frozen=True):
@@ -66,6 +48,11 @@ class PasswordHasher:
         self._limit = concurrency + queue_size
         self._pending = 0
         self._stand_in = self._hasher.hash("nobody has this password")
+
+    def refuse_when_full(self) -> None:
+        """Raises Overloaded where the queue is full, for whoever has something to do before."""
+        if self._pending >= self._limit:
+            raise Overloaded(retry_after_seconds=1)
 
     async def hash(self, password: str) -> str:
         """The PHC string to store.
@@ -94,8 +81,7 @@ class PasswordHasher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._pending >= self._limit:
-            raise Overloaded(retry_after_seconds=1)
+        self.refuse_when_full()
         self._pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         future.add_done_callback(self._finished)
