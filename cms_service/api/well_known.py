@@ -4,9 +4,7 @@ from litestar import Controller, Response, get
 
 from cms_service.core.security import PUBLIC
 from cms_service.schemas import JsonWebKeySet
-from cms_service.services import KeyRing
-
-MAX_AGE_SECONDS = 300
+from cms_service.services import KeyRing, PublishedKeys
 
 
 class WellKnownController(Controller):
@@ -17,4 +15,9 @@ class WellKnownController(Controller):
     @get("/jwks.json", operation_id="getJsonWebKeySet", summary="Keys that verify access tokens")
     async def get_json_web_key_set(self, key_ring: KeyRing) -> Response[JsonWebKeySet]:
         """The public keys (RFC 7517). Look them up again when a token names one that you do not know."""
-        return Response(await key_ring.public_keys(), headers={"Cache-Control": f"public, max-age={MAX_AGE_SECONDS}"})
+        return _cacheable(await key_ring.public_keys())
+
+
+def _cacheable(published: PublishedKeys) -> Response[JsonWebKeySet]:
+    headers = {"ETag": published.entity_tag, "Cache-Control": f"public, max-age={published.max_age_seconds}"}
+    return Response(published.key_set, headers=headers)

@@ -1,39 +1,59 @@
 """The keys that sign and verify access tokens, as this process knows them."""
 
 import asyncio
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 
+import msgspec
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cms_service.core.database import WorkFactory, translate_error
 from cms_service.core.dependencies import Clock, Entropy
 from cms_service.core.exceptions import ConfigurationError, ServiceUnavailable
-from cms_service.core.security import ALGORITHM, NONCE_BYTES, SigningKey, SigningKeySet, seal, unseal
+from cms_service.core.security import Sealer, SigningKey, SigningKeySet, VerificationKey
 from cms_service.models import SigningKey as SigningKeyRow
 from cms_service.repositories import SigningKeyRepository
 from cms_service.schemas import JsonWebKey, JsonWebKeySet
+from cms_service.services.signing_keys import (
+    TRUSTED_FOR_SECONDS,
+    KeySchedule,
+    SigningKeyService,
+    needs_upkeep,
+    open_key,
+)
 
-RELOAD_EVERY_SECONDS = 30
-"""A key that another replica made is known here within this time, whether or not a token asks for it."""
 RETRY_AFTER_SECONDS = 1
-RELOAD_AT_MOST_EVERY = timedelta(seconds=1)
+TRUSTED_FOR = timedelta(seconds=TRUSTED_FOR_SECONDS)
+LOOK_UP_AT_MOST_EVERY = timedelta(seconds=1)
 """Tokens that name unknown keys cannot make this process read the table more often."""
 
 _log = structlog.get_logger("cms_service.key_ring")
 
 
-class KeyRing:
-    """Knows the keys of the database, and makes the first one."""
+class PublishedKeys(msgspec.Struct, frozen=True):
+    """The key set, and what a cache needs to know of it."""
 
-    def __init__(self, work: WorkFactory, sealing_key: bytes, clock: Clock, entropy: Entropy) -> None:
+    key_set: JsonWebKeySet
+    entity_tag: str
+    max_age_seconds: int
+
+
+class KeyRing:
+    """Knows the keys of the database, and has the next one made when it is time for it."""
+
+    def __init__(
+        self, work: WorkFactory, sealer: Sealer, schedule: KeySchedule, clock: Clock, entropy: Entropy
+    ) -> None:
         self._work = work
-        self._sealing_key = sealing_key
+        self._sealer = sealer
+        self._schedule = schedule
         self._clock = clock
         self._entropy = entropy
         self._keys = SigningKeySet()
+        self._is_upkeep_due = False
         self._loaded_at: datetime | None = None
+        self._looked_up_at: datetime | None = None
         self._reading: asyncio.Task[None] | None = None
 
     async def keep_fresh(self) -> None:
@@ -41,7 +61,10 @@ class KeyRing:
         while True:
             try:
                 await self._load()
-                await asyncio.sleep(RELOAD_EVERY_SECONDS)
+                if self._is_upkeep_due:
+                    await self._keep_up()
+                    await self._load()
+                await asyncio.sleep(self._schedule.reload_seconds)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
                 if translate_error(error) is None:
                     _log.exception("signing_keys_not_read")
@@ -49,32 +72,42 @@ class KeyRing:
 
     async def signer(self) -> SigningKey:
         """The key to sign with. Raises ServiceUnavailable where none can be read."""
-        if self._loaded_at is None:
+        if self._loaded_at is None or self._has_passed(TRUSTED_FOR, self._loaded_at):
             await self._load()
         key = self._keys.signer(self._clock.now())
         if key is None:
             raise ServiceUnavailable(retry_after_seconds=RETRY_AFTER_SECONDS)
         return key
 
-    async def verifier(self, kid: str) -> Ed25519PublicKey | None:
-        """The public key named `kid`, while tokens that it signed count."""
+    def knows(self, kid: str) -> bool:
+        """Whether tokens that the key signed still count, as far as this process knows."""
+        return self._keys.verifier(kid, self._clock.now()) is not None
+
+    async def verifier(self, kid: str) -> VerificationKey | None:
+        """What verifies the tokens of the key named `kid`, while they count."""
         key = self._keys.verifier(kid, self._clock.now())
-        if key is None and (self._loaded_at is None or self._clock.now() - self._loaded_at > RELOAD_AT_MOST_EVERY):
+        if key is None and self._reading is not None and not self._reading.done():
+            # What is being read may have been read before the key was made: if so, it is read again below.
+            await self._load()
+            key = self._keys.verifier(kid, self._clock.now())
+        if key is None and self._may_look_up():
             await self._load()
             key = self._keys.verifier(kid, self._clock.now())
         return key
 
-    async def public_keys(self) -> JsonWebKeySet:
+    async def public_keys(self) -> PublishedKeys:
         """What verifiers outside this service need."""
         if self._loaded_at is None:
             await self._load()
-        return JsonWebKeySet([JsonWebKey(**jwk) for jwk in self._keys.public_jwks(self._clock.now())])
+        key_set = JsonWebKeySet([JsonWebKey(**jwk) for jwk in self._keys.public_jwks(self._clock.now())])
+        digest = sha256(msgspec.json.encode(key_set)).hexdigest()
+        return PublishedKeys(key_set, f'"{digest}"', self._schedule.caching_seconds)
 
     async def check(self) -> None:
-        """Raises ConfigurationError where a key was stored under another secret key than the one in the settings."""
+        """Raises ConfigurationError where a key was stored under another secret key than those in the settings."""
         async with self._work() as work:
             for row in await SigningKeyRepository(work).list_unretired():
-                self._unseal(row)
+                open_key(row, self._sealer)
 
     async def _load(self) -> None:
         """Reads the keys, once for all who want to know at the same time."""
@@ -83,39 +116,38 @@ class KeyRing:
         await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
-        async with self._work() as work:
-            rows = await SigningKeyRepository(work).list_unretired()
+        rows = await self._list_rows()
         if not rows:
-            async with self._work() as work:
-                repository = SigningKeyRepository(work)
-                await repository.lock_creation()
-                rows = await repository.list_unretired() or [await repository.add(self._new_row())]
-        self._keys = SigningKeySet(key for row in rows if (key := self._unseal_or_none(row)) is not None)
+            await self._keep_up()
+            rows = await self._list_rows()
+        keys = list(self._open(rows))
+        self._keys = SigningKeySet(keys)
         self._loaded_at = self._clock.now()
+        # A process with a wrong secret key must not make keys that no other could read.
+        is_all_readable = len(keys) == len(rows)
+        self._is_upkeep_due = is_all_readable and needs_upkeep(rows, self._sealer, self._schedule, self._loaded_at)
 
-    def _new_row(self) -> SigningKeyRow:
-        kid = self._entropy.token_bytes(8).hex()
-        private_key = Ed25519PrivateKey.generate().private_bytes_raw()
-        nonce = self._entropy.token_bytes(NONCE_BYTES)
-        return SigningKeyRow(
-            kid=kid,
-            algorithm=ALGORITHM,
-            encrypted_private_key=seal(self._sealing_key, nonce, private_key, context=kid),
-        )
+    async def _list_rows(self) -> Sequence[SigningKeyRow]:
+        async with self._work() as work:
+            return await SigningKeyRepository(work).list_unretired()
 
-    def _unseal(self, row: SigningKeyRow) -> SigningKey:
-        try:
-            private_key = unseal(self._sealing_key, row.encrypted_private_key, context=row.kid)
-        except InvalidTag:
-            raise ConfigurationError(
-                f"CMS_SECRET_KEY is not the one under which signing key {row.kid} was stored; "
-                "start with the secret key that this database was set up with"
-            ) from None
-        return SigningKey(row.kid, Ed25519PrivateKey.from_private_bytes(private_key), row.active_from, row.retires_at)
+    async def _keep_up(self) -> None:
+        async with self._work() as work:
+            await SigningKeyService(work, self._sealer, self._schedule, self._entropy).keep_up()
 
-    def _unseal_or_none(self, row: SigningKeyRow) -> SigningKey | None:
-        try:
-            return self._unseal(row)
-        except ConfigurationError as error:
-            _log.error("signing_key_unreadable", detail=str(error))
-            return None
+    def _open(self, rows: Sequence[SigningKeyRow]) -> Iterator[SigningKey]:
+        for row in rows:
+            try:
+                yield open_key(row, self._sealer)
+            except ConfigurationError as error:
+                _log.error("signing_key_unreadable", detail=str(error))
+
+    def _may_look_up(self) -> bool:
+        if self._looked_up_at is not None and not self._has_passed(LOOK_UP_AT_MOST_EVERY, self._looked_up_at):
+            return False
+        self._looked_up_at = self._clock.now()
+        return True
+
+    def _has_passed(self, duration: timedelta, since: datetime) -> bool:
+        """Also where the clock was set back: then nobody knows."""
+        return not timedelta(0) <= self._clock.now() - since < duration

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cms_service.core.config import Settings
-from cms_service.core.security import derive_key, unseal
+from cms_service.core.security import Sealer, derive_key
 from tests.api.credentials import is_accepted
 from tests.fixtures import Caller, DatabaseFactory, Service, ServiceFactory, sign_in
 
@@ -30,13 +30,13 @@ async def test_access_token_is_verified_by_whoever_has_the_published_keys(
         algorithms=["EdDSA"],
         issuer=service.url,
         audience=service.url,
-        options={"require": ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid"]},
+        options={"require": ["iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time"]},
     )
 
     assert header["typ"] == "at+jwt"
     assert claims["sub"] == admin.id
     assert claims["exp"] - claims["iat"] == 3600
-    assert claims.keys() == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid"}
+    assert claims.keys() == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time"}
 
 
 async def test_key_set_may_be_cached_and_holds_nothing_private(client: httpx.AsyncClient) -> None:
@@ -57,7 +57,7 @@ async def test_signing_key_is_stored_encrypted(
     (row,) = await db.fetch("SELECT * FROM signing_keys")
     sealed: bytes = row["encrypted_private_key"]
 
-    private_key = unseal(derive_key(settings.secret_key, "signing-keys"), sealed, context=row["kid"])
+    private_key = Sealer(derive_key(settings.secret_key, "signing-keys")).unseal(sealed, context=row["kid"])
 
     assert Ed25519PrivateKey.from_private_bytes(private_key).public_key() == key_set[row["kid"]].key
     assert private_key not in sealed

@@ -1,33 +1,32 @@
 import hmac
 import json
-from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import jwt
+import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.utils import base64url_encode
 
+from cms_service.core.config import SigningAlgorithm
 from cms_service.core.exceptions import TokenExpired, TokenInvalid
-from cms_service.core.security import AccessClaims, AccessTokenCodec, SigningKey, SigningKeySet
+from cms_service.core.security import (
+    AccessClaims,
+    AccessTokenCodec,
+    SigningKey,
+    SigningKeySet,
+    VerificationKey,
+    load_private_key,
+    new_private_key,
+)
 
 NOW = datetime.now(UTC)
 ISSUER = "https://accounts.example.org"
 USER_ID, SESSION_ID = uuid4(), uuid4()
-
-
-def key(kid: str, *, age: timedelta = timedelta(hours=1), retires_at: datetime | None = None) -> SigningKey:
-    return SigningKey(kid, Ed25519PrivateKey.generate(), NOW - age, retires_at)
-
-
-KEY, FOREIGN_KEY = key("ours"), key("ours")
-KEYS = SigningKeySet([KEY])
 LIFETIME = timedelta(days=1)
 CODEC = AccessTokenCodec(ISSUER, int(LIFETIME.total_seconds()))
-HEADER = {"alg": "EdDSA", "typ": "at+jwt", "kid": "ours"}
 CLAIMS = {
     "iss": ISSUER,
     "sub": str(USER_ID),
@@ -39,189 +38,256 @@ CLAIMS = {
     "sid": str(SESSION_ID),
     "auth_time": int(NOW.timestamp()),
 }
+EDDSA, ES256 = SigningAlgorithm.EDDSA, SigningAlgorithm.ES256
 
 
-def sign(key: SigningKey = KEY, now: datetime = NOW) -> str:
-    return CODEC.sign(key, user_id=USER_ID, session_id=SESSION_ID, authenticated_at=NOW, token_id="0190c8a0", now=now)
+def key(
+    kid: str,
+    algorithm: SigningAlgorithm = EDDSA,
+    *,
+    age: timedelta = timedelta(hours=1),
+    retires_at: datetime | None = None,
+) -> SigningKey:
+    private_key = load_private_key(algorithm, new_private_key(algorithm))
+    return SigningKey(kid, algorithm, private_key, NOW - age, retires_at)
 
 
-def read(token: str) -> AccessClaims:
-    """What the service does: find the key that the token names, and see whether it vouches for the token."""
-    public_key = KEYS.verifier(CODEC.key_id(token), NOW)
-    if public_key is None:
-        raise TokenInvalid
-    return CODEC.verify(token, public_key)
+def verification_key(signer: SigningKey) -> VerificationKey:
+    found = SigningKeySet([signer]).verifier(signer.kid, NOW)
+    assert found is not None
+    return found
 
 
-def forge(
-    header: Any = None, claims: Any = None, *, without: str = "", signer: SigningKey = KEY, **changed: Any
-) -> str:
-    """A token whose signature is right, if nothing else is."""
-    if claims is None:
-        claims = {name: value for name, value in (CLAIMS | changed).items() if name != without}
-    parts = [json.dumps(part).encode() for part in (HEADER if header is None else header, claims)]
-    signed = b".".join(map(base64url_encode, parts))
-    return b".".join((signed, base64url_encode(signer.private_key.sign(signed)))).decode()
+class Mint:
+    """Makes tokens by one algorithm, good ones and bad ones. A key of the other algorithm is alive beside its own."""
+
+    def __init__(self, algorithm: SigningAlgorithm, other: SigningAlgorithm) -> None:
+        self.other = other
+        self.key, self.foreign_key = key("ours", algorithm), key("ours", algorithm)
+        self.other_key, self.foreign_other_key = key("other", other), key("ours", other)
+        self.keys = SigningKeySet([self.key, self.other_key])
+        self.header: dict[str, Any] = {"alg": algorithm.value, "typ": "at+jwt", "kid": "ours"}
+        self.token = self.sign()
+
+    def sign(self, now: datetime = NOW) -> str:
+        return CODEC.sign(
+            self.key, user_id=USER_ID, session_id=SESSION_ID, authenticated_at=NOW, token_id="0190c8a0", now=now
+        )
+
+    def read(self, token: str) -> AccessClaims:
+        """What the service does: find the key that the token names, and see whether it vouches for the token."""
+        verifier = self.keys.verifier(CODEC.key_id(token), NOW)
+        if verifier is None:
+            raise TokenInvalid
+        return CODEC.verify(token, verifier)
+
+    def forge(
+        self,
+        header: Any = None,
+        claims: Any = None,
+        *,
+        without: str = "",
+        signer: SigningKey | None = None,
+        **changed: Any,
+    ) -> str:
+        """A token whose signature is right, if nothing else is."""
+        if claims is None:
+            claims = {name: value for name, value in (CLAIMS | changed).items() if name != without}
+        signer = signer or self.key
+        parts = [json.dumps(part).encode() for part in (self.header if header is None else header, claims)]
+        signed = b".".join(map(base64url_encode, parts))
+        signature = jwt.get_algorithm_by_name(signer.algorithm).sign(signed, signer.private_key)
+        return b".".join((signed, base64url_encode(signature))).decode()
+
+    def forge_hs256(self) -> str:
+        """Signed with what everybody knows: the public key."""
+        public = self.key.private_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        parts = [json.dumps(part).encode() for part in (self.header | {"alg": "HS256"}, CLAIMS)]
+        signed = b".".join(map(base64url_encode, parts))
+        return f"{signed.decode()}.{base64url_encode(hmac.digest(public, signed, 'sha256')).decode()}"
+
+    def forgeries(self) -> dict[str, str]:
+        forge, header, token = self.forge, self.header, self.token
+        head, body, signature = token.split(".")
+        foreign_jwk = verification_key(self.foreign_key).jwk
+        return {
+            "alg none without a signature": forge(header | {"alg": "none"}).rpartition(".")[0] + ".",
+            "alg none with a signature": forge(header | {"alg": "none"}),
+            "alg none in another case": forge(header | {"alg": "nOnE"}),
+            "alg HS256 with the public key": self.forge_hs256(),
+            "alg named otherwise": forge(header | {"alg": "Ed25519"}),
+            "alg in another case": forge(header | {"alg": header["alg"].swapcase()}),
+            "alg of another key": forge(header | {"alg": self.other.value}),
+            "alg of another key, as it signs": forge(header | {"alg": self.other.value}, signer=self.foreign_other_key),
+            "alg of its own under another key": forge(header | {"kid": "other"}),
+            "another key under its own name": forge(header | {"kid": "ours"}, signer=self.other_key),
+            "alg a list": forge(header | {"alg": [header["alg"]]}),
+            "alg missing": forge({"typ": "at+jwt", "kid": "ours"}),
+            "kid unknown": forge(header | {"kid": "theirs"}),
+            "kid missing": forge({"alg": header["alg"], "typ": "at+jwt"}),
+            "kid empty": forge(header | {"kid": ""}),
+            "kid a path": forge(header | {"kid": "../../dev/null"}),
+            "kid SQL": forge(header | {"kid": "' OR kid IS NOT NULL --"}),
+            "kid NUL": forge(header | {"kid": "ours\x00"}),
+            "kid a number": forge(header | {"kid": 1}),
+            "kid null": forge(header | {"kid": None}),
+            "kid a list": forge(header | {"kid": ["ours"]}),
+            "kid an object": forge(header | {"kid": {"ours": "ours"}}),
+            "key of another service": forge(signer=self.foreign_key),
+            "key in the header": forge(header | {"jwk": foreign_jwk}, signer=self.foreign_key),
+            "key behind a link": forge(header | {"jku": "https://evil.example.org/jwks.json"}, signer=self.foreign_key),
+            "certificate behind a link": forge(
+                header | {"x5u": "https://evil.example.org/x.pem"}, signer=self.foreign_key
+            ),
+            "certificate in the header": forge(header | {"x5c": ["MIIB"]}, signer=self.foreign_key),
+            "critical extension": forge(header | {"crit": ["exp"], "exp": 0}),
+            "payload not encoded": forge(header | {"crit": ["b64"], "b64": False}),
+            "compressed": forge(header | {"zip": "DEF"}),
+            "nested": forge(header | {"cty": "JWT"}),
+            "typ JWT": forge(header | {"typ": "JWT"}),
+            "typ of another kind": forge(header | {"typ": "secevent+jwt"}),
+            "typ missing": forge({"alg": header["alg"], "kid": "ours"}),
+            "typ null": forge(header | {"typ": None}),
+            "header a list": forge([header]),
+            "header a text": forge("at+jwt"),
+            "header no JSON": f"{base64url_encode(b'{').decode()}.{body}.{signature}",
+            "header no UTF-8": f"{base64url_encode(bytes([255, 254])).decode()}.{body}.{signature}",
+            "header too deep": f"{base64url_encode(b'[' * 1400).decode()}.{body}.{signature}",
+            "iss foreign": forge(iss="https://evil.example.org"),
+            "iss with a slash": forge(iss=f"{ISSUER}/"),
+            "iss a list": forge(iss=[ISSUER]),
+            "aud foreign": forge(aud="https://media.example.org"),
+            "aud a list": forge(aud=[ISSUER]),
+            "aud a list with a stranger": forge(aud=[ISSUER, "https://media.example.org"]),
+            "client_id foreign": forge(client_id="media"),
+            "sub no id": forge(sub="admin"),
+            "sub a number": forge(sub=1),
+            "sub null": forge(sub=None),
+            "sid no id": forge(sid="1"),
+            "sid a number": forge(sid=1),
+            "sid null": forge(sid=None),
+            "auth_time a text": forge(auth_time="now"),
+            "auth_time null": forge(auth_time=None),
+            "auth_time no whole number": forge(auth_time=1.5),
+            "auth_time a truth": forge(auth_time=True),
+            "exp a text": forge(exp="tomorrow"),
+            "exp null": forge(exp=None),
+            "exp a list": forge(exp=[CLAIMS["exp"]]),
+            "exp no number": forge(exp=float("nan")),
+            "exp infinite": forge(exp=float("inf")),
+            "iat a text": forge(iat="yesterday"),
+            "iat in the future": forge(iat=int((NOW + LIFETIME).timestamp())),
+            "nbf in the future": forge(nbf=int((NOW + LIFETIME).timestamp())),
+            "payload a list": forge(claims=[CLAIMS]),
+            "payload a text": forge(claims="claims"),
+            "payload null": forge(claims=None, without="sub"),
+            "payload empty": forge(claims={}),
+            "signature missing": f"{head}.{body}.",
+            "signature of zeros": f"{head}.{body}.{'A' * len(signature)}",
+            "signature of another token": f"{head}.{forge(sub=str(uuid4())).split('.')[1]}.{signature}",
+            "truncated": token[:-1],
+            "extended": f"{token}A",
+            "padded": f"{token}==",
+            "extended with what is no base64": f"{token}!!!!",
+            "header padded": f"{head}==.{body}.{signature}",
+            "two parts": f"{head}.{body}",
+            "four parts": f"{token}.{signature}",
+            "encrypted form": f"{token}.{signature}.{signature}",
+            "detached payload": f"{head}..{signature}",
+            "line break after": f"{token}\n",
+            "spaces before": f"    {token}",
+            "word before": f"Bearer {token}",
+            "standard base64": f"{head}.{body}.{'+' * len(signature)}",
+            "empty": "",
+            "dots": "..",
+            "NUL": "\x00",
+            "not ASCII": f"{head}.{body}.é",
+            "refresh token": "cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ6ryzRSOmZbwmXubLwoahAfFBvjySpEMnWe96rU3k7Ge1",
+            "huge": forge(note="x" * 2048),
+            "huge and no token": "A" * 10_000_000,
+        }
 
 
-def forge_hs256() -> str:
-    """Signed with what everybody knows: the public key."""
-    public = KEY.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    signed = b".".join(base64url_encode(json.dumps(part).encode()) for part in (HEADER | {"alg": "HS256"}, CLAIMS))
-    return f"{signed.decode()}.{base64url_encode(hmac.digest(public, signed, 'sha256')).decode()}"
+MINTS = {algorithm.value: Mint(algorithm, other) for algorithm, other in ((EDDSA, ES256), (ES256, EDDSA))}
+(TOKEN_CHARACTERS,) = {len(mint.token) for mint in MINTS.values()}
 
 
-TOKEN = sign()
-HEAD, BODY, SIGNATURE = TOKEN.split(".")
-
-FORGERIES = {
-    "alg none without a signature": forge(HEADER | {"alg": "none"}).rpartition(".")[0] + ".",
-    "alg none with a signature": forge(HEADER | {"alg": "none"}),
-    "alg none in another case": forge(HEADER | {"alg": "nOnE"}),
-    "alg HS256 with the public key": forge_hs256(),
-    "alg named otherwise": forge(HEADER | {"alg": "Ed25519"}),
-    "alg in another case": forge(HEADER | {"alg": "eddsa"}),
-    "alg a list": forge(HEADER | {"alg": ["EdDSA"]}),
-    "alg missing": forge({"typ": "at+jwt", "kid": "ours"}),
-    "kid unknown": forge(HEADER | {"kid": "theirs"}),
-    "kid missing": forge({"alg": "EdDSA", "typ": "at+jwt"}),
-    "kid empty": forge(HEADER | {"kid": ""}),
-    "kid a path": forge(HEADER | {"kid": "../../dev/null"}),
-    "kid SQL": forge(HEADER | {"kid": "' OR kid IS NOT NULL --"}),
-    "kid NUL": forge(HEADER | {"kid": "ours\x00"}),
-    "kid a number": forge(HEADER | {"kid": 1}),
-    "kid null": forge(HEADER | {"kid": None}),
-    "kid a list": forge(HEADER | {"kid": ["ours"]}),
-    "kid an object": forge(HEADER | {"kid": {"ours": "ours"}}),
-    "key of another service": forge(signer=FOREIGN_KEY),
-    "key in the header": forge(HEADER | {"jwk": FOREIGN_KEY.public_jwk}, signer=FOREIGN_KEY),
-    "key behind a link": forge(HEADER | {"jku": "https://evil.example.org/jwks.json"}, signer=FOREIGN_KEY),
-    "certificate behind a link": forge(HEADER | {"x5u": "https://evil.example.org/x.pem"}, signer=FOREIGN_KEY),
-    "certificate in the header": forge(HEADER | {"x5c": ["MIIB"]}, signer=FOREIGN_KEY),
-    "critical extension": forge(HEADER | {"crit": ["exp"], "exp": 0}),
-    "payload not encoded": forge(HEADER | {"crit": ["b64"], "b64": False}),
-    "compressed": forge(HEADER | {"zip": "DEF"}),
-    "nested": forge(HEADER | {"cty": "JWT"}),
-    "typ JWT": forge(HEADER | {"typ": "JWT"}),
-    "typ of another kind": forge(HEADER | {"typ": "secevent+jwt"}),
-    "typ missing": forge({"alg": "EdDSA", "kid": "ours"}),
-    "typ null": forge(HEADER | {"typ": None}),
-    "header a list": forge([HEADER]),
-    "header a text": forge("at+jwt"),
-    "header no JSON": f"{base64url_encode(b'{').decode()}.{BODY}.{SIGNATURE}",
-    "header no UTF-8": f"{base64url_encode(bytes([255, 254])).decode()}.{BODY}.{SIGNATURE}",
-    "header too deep": f"{base64url_encode(b'[' * 1400).decode()}.{BODY}.{SIGNATURE}",
-    "iss foreign": forge(iss="https://evil.example.org"),
-    "iss with a slash": forge(iss=f"{ISSUER}/"),
-    "iss a list": forge(iss=[ISSUER]),
-    "aud foreign": forge(aud="https://media.example.org"),
-    "aud a list": forge(aud=[ISSUER]),
-    "aud a list with a stranger": forge(aud=[ISSUER, "https://media.example.org"]),
-    "client_id foreign": forge(client_id="media"),
-    "sub no id": forge(sub="admin"),
-    "sub a number": forge(sub=1),
-    "sub null": forge(sub=None),
-    "sid no id": forge(sid="1"),
-    "sid a number": forge(sid=1),
-    "sid null": forge(sid=None),
-    "auth_time a text": forge(auth_time="now"),
-    "auth_time null": forge(auth_time=None),
-    "auth_time no whole number": forge(auth_time=1.5),
-    "auth_time a truth": forge(auth_time=True),
-    "exp a text": forge(exp="tomorrow"),
-    "exp null": forge(exp=None),
-    "exp a list": forge(exp=[CLAIMS["exp"]]),
-    "exp no number": forge(exp=float("nan")),
-    "exp infinite": forge(exp=float("inf")),
-    "iat a text": forge(iat="yesterday"),
-    "iat in the future": forge(iat=int((NOW + LIFETIME).timestamp())),
-    "nbf in the future": forge(nbf=int((NOW + LIFETIME).timestamp())),
-    "payload a list": forge(claims=[CLAIMS]),
-    "payload a text": forge(claims="claims"),
-    "payload null": forge(claims=None, without="sub"),
-    "payload empty": forge(claims={}),
-    "signature missing": f"{HEAD}.{BODY}.",
-    "signature of zeros": f"{HEAD}.{BODY}.{'A' * len(SIGNATURE)}",
-    "signature of another token": f"{HEAD}.{forge(sub=str(uuid4())).split('.')[1]}.{SIGNATURE}",
-    "truncated": TOKEN[:-1],
-    "extended": f"{TOKEN}A",
-    "padded": f"{TOKEN}==",
-    "extended with what is no base64": f"{TOKEN}!!!!",
-    "header padded": f"{HEAD}==.{BODY}.{SIGNATURE}",
-    "two parts": f"{HEAD}.{BODY}",
-    "four parts": f"{TOKEN}.{SIGNATURE}",
-    "encrypted form": f"{TOKEN}.{SIGNATURE}.{SIGNATURE}",
-    "detached payload": f"{HEAD}..{SIGNATURE}",
-    "line break after": f"{TOKEN}\n",
-    "spaces before": f"    {TOKEN}",
-    "word before": f"Bearer {TOKEN}",
-    "standard base64": f"{HEAD}.{BODY}.{'+' * len(SIGNATURE)}",
-    "empty": "",
-    "dots": "..",
-    "NUL": "\x00",
-    "not ASCII": f"{HEAD}.{BODY}.é",
-    "refresh token": "cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ6ryzRSOmZbwmXubLwoahAfFBvjySpEMnWe96rU3k7Ge1",
-    "huge": forge(note="x" * 2048),
-    "huge and no token": "A" * 10_000_000,
-}
+@pytest.fixture(params=MINTS)
+def mint(request: pytest.FixtureRequest) -> Mint:
+    return MINTS[request.param]
 
 
-def test_token_says_who_and_which_session_when_genuine() -> None:
-    assert read(TOKEN) == AccessClaims(USER_ID, SESSION_ID, CLAIMS["auth_time"], CLAIMS["exp"])  # type: ignore[arg-type]
-    assert read(forge()) == read(TOKEN)
+def test_token_says_who_and_which_session_when_genuine(mint: Mint) -> None:
+    assert msgspec.structs.asdict(mint.read(mint.token)) == {
+        "user_id": USER_ID,
+        "session_id": SESSION_ID,
+        "authenticated_at": CLAIMS["auth_time"],
+        "expires_at": CLAIMS["exp"],
+        "key_id": "ours",
+    }
+    assert mint.read(mint.forge()) == mint.read(mint.token)
 
 
-def test_token_follows_the_profile_of_rfc_9068() -> None:
-    complete = jwt.decode_complete(TOKEN, KEY.public_key, algorithms=["EdDSA"], audience=ISSUER)
+def test_token_follows_the_profile_of_rfc_9068(mint: Mint) -> None:
+    public_key = mint.key.private_key.public_key()
 
-    assert complete["header"] == HEADER
+    complete = jwt.decode_complete(mint.token, public_key, algorithms=[mint.header["alg"]], audience=ISSUER)
+
+    assert complete["header"] == mint.header
     assert complete["payload"] == CLAIMS
 
 
-@pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-def test_token_is_invalid_when_forged(forgery: str) -> None:
+@pytest.mark.parametrize(
+    ("mint", "forgery"),
+    [
+        pytest.param(mint, forgery, id=f"{algorithm}-{name}")
+        for algorithm, mint in MINTS.items()
+        for name, forgery in mint.forgeries().items()
+    ],
+)
+def test_token_is_invalid_when_forged(mint: Mint, forgery: str) -> None:
     with pytest.raises(TokenInvalid):
-        read(forgery)
+        mint.read(forgery)
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_token_is_invalid_when_a_claim_is_missing(claim: str) -> None:
+def test_token_is_invalid_when_a_claim_is_missing(mint: Mint, claim: str) -> None:
     with pytest.raises(TokenInvalid):
-        read(forge(without=claim))
+        mint.read(mint.forge(without=claim))
 
 
-@pytest.mark.parametrize("place", range(0, len(TOKEN) - 2, 7))
-def test_token_is_invalid_when_a_character_is_wrong(place: int) -> None:
-    other = "B" if TOKEN[place] == "A" else "A"
+@pytest.mark.parametrize("place", range(0, TOKEN_CHARACTERS - 2, 7))
+def test_token_is_invalid_when_a_character_is_wrong(mint: Mint, place: int) -> None:
+    other = "B" if mint.token[place] == "A" else "A"
 
     with pytest.raises(TokenInvalid):
-        read(TOKEN[:place] + other + TOKEN[place + 1 :])
+        mint.read(mint.token[:place] + other + mint.token[place + 1 :])
 
 
-@pytest.mark.parametrize("length", range(0, len(TOKEN), 23))
-def test_token_is_invalid_when_cut_off(length: int) -> None:
+@pytest.mark.parametrize("length", range(0, TOKEN_CHARACTERS, 23))
+def test_token_is_invalid_when_cut_off(mint: Mint, length: int) -> None:
     with pytest.raises(TokenInvalid):
-        read(TOKEN[:length])
+        mint.read(mint.token[:length])
 
 
 @pytest.mark.parametrize(("seconds", "is_expired"), [(-15, False), (0, False), (15, False), (45, True), (10**6, True)])
-def test_token_expires_when_its_lifetime_and_the_leeway_have_passed(seconds: int, is_expired: bool) -> None:
-    token = sign(now=datetime.now(UTC) - LIFETIME - timedelta(seconds=seconds))
+def test_token_expires_when_its_lifetime_and_the_leeway_have_passed(mint: Mint, seconds: int, is_expired: bool) -> None:
+    token = mint.sign(now=datetime.now(UTC) - LIFETIME - timedelta(seconds=seconds))
 
     if is_expired:
         with pytest.raises(TokenExpired):
-            read(token)
+            mint.read(token)
     else:
-        assert read(token).user_id == USER_ID
+        assert mint.read(token).user_id == USER_ID
 
 
-def test_token_counts_when_the_clock_that_made_it_is_a_little_fast() -> None:
-    assert read(sign(now=datetime.now(UTC) + timedelta(seconds=20))).user_id == USER_ID
+def test_token_counts_when_the_clock_that_made_it_is_a_little_fast(mint: Mint) -> None:
+    assert mint.read(mint.sign(now=datetime.now(UTC) + timedelta(seconds=20))).user_id == USER_ID
 
 
-def test_expired_token_is_invalid_when_anything_else_is_wrong() -> None:
+def test_expired_token_is_invalid_when_anything_else_is_wrong(mint: Mint) -> None:
     with pytest.raises(TokenInvalid):
-        read(forge(exp=0, signer=FOREIGN_KEY))
+        mint.read(mint.forge(exp=0, signer=mint.foreign_key))
 
 
 @pytest.mark.parametrize(
@@ -254,12 +320,25 @@ def test_key_verifies_and_is_published_from_the_beginning_until_it_retires() -> 
     assert [jwk["kid"] for jwk in keys.public_jwks(NOW)] == ["next", "now"]
 
 
-def test_published_key_holds_nothing_private() -> None:
-    assert KEY.public_jwk == {
-        "kty": "OKP",
-        "crv": "Ed25519",
-        "alg": "EdDSA",
-        "use": "sig",
-        "kid": "ours",
-        "x": urlsafe_b64encode(KEY.public_key.public_bytes_raw()).rstrip(b"=").decode(),
-    }
+def test_published_key_holds_nothing_private(mint: Mint) -> None:
+    jwk = verification_key(mint.key).jwk
+
+    assert jwk.keys() == {"kty", "crv", "alg", "use", "kid", "x"} | ({"y"} if jwk["kty"] == "EC" else set())
+    assert (jwk["alg"], jwk["use"], jwk["kid"]) == (mint.header["alg"], "sig", "ours")
+    assert jwt.PyJWK.from_dict(jwk).key == mint.key.private_key.public_key()
+
+
+def test_every_number_of_a_published_key_has_its_full_width() -> None:
+    numbers = [verification_key(key("any", ES256)).jwk[name] for _ in range(400) for name in ("x", "y")]
+
+    assert {len(number) for number in numbers} == {43}
+
+
+@pytest.mark.parametrize("algorithm", SigningAlgorithm)
+def test_private_key_is_the_same_when_it_is_loaded_again(algorithm: SigningAlgorithm) -> None:
+    stored = new_private_key(algorithm)
+
+    first, again = (load_private_key(algorithm, stored).public_key() for _ in range(2))
+
+    assert len(stored) == 32
+    assert first == again

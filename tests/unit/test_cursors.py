@@ -58,3 +58,11 @@ def test_cursor_is_refused_when_not_made_here(cursor: str) -> None:
 @pytest.mark.parametrize("listing", ["users/email_desc", "users/created_at", "roles/name", ""])
 def test_cursor_is_refused_when_of_another_listing(listing: str) -> None:
     assert refusal_of(CURSOR, listing) == [("query/cursor", "bad_cursor")]
+
+
+def test_cursor_is_read_under_the_previous_key_and_made_under_the_present_one() -> None:
+    codec = CursorCodec(b"n" * 32, previous_key=b"k" * 32)
+
+    assert codec.decode("users/email", CURSOR) == POSITION
+    assert CursorCodec(b"n" * 32).decode("users/email", codec.encode("users/email", POSITION)) == POSITION
+    assert refusal_of(codec.encode("users/email", POSITION)) == [("query/cursor", "bad_cursor")]

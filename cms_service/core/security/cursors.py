@@ -18,15 +18,16 @@ class _Signed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class CursorCodec:
-    """Writes and reads cursors."""
+    """Writes and reads cursors. Those that were made under the previous key are read too."""
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, previous_key: bytes | None = None) -> None:
         self._key = key
+        self._previous_key = previous_key
 
     def encode(self, listing: str, position: Position) -> str:
         """A cursor that is good for `listing` (the resource and its sort order) only."""
         payload = msgspec.json.encode(_Signed(listing, position))
-        return urlsafe_b64encode(self._tag(payload) + payload).rstrip(b"=").decode()
+        return urlsafe_b64encode(_tag(self._key, payload) + payload).rstrip(b"=").decode()
 
     def decode(self, listing: str, cursor: str) -> Position:
         """The position behind `cursor`.
@@ -37,7 +38,7 @@ class CursorCodec:
         try:
             data = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
             tag, payload = data[:_TAG_BYTES], data[_TAG_BYTES:]
-            if not hmac.compare_digest(tag, self._tag(payload)):
+            if not self._is_genuine(tag, payload):
                 raise ValueError("forged")
             signed = msgspec.json.decode(payload, type=_Signed)
             if signed.listing != listing:
@@ -47,5 +48,10 @@ class CursorCodec:
             raise ValidationFailed(violation) from None
         return signed.position
 
-    def _tag(self, payload: bytes) -> bytes:
-        return hmac.digest(self._key, payload, sha256)[:_TAG_BYTES]
+    def _is_genuine(self, tag: bytes, payload: bytes) -> bool:
+        keys = (self._key, self._previous_key) if self._previous_key else (self._key,)
+        return any(hmac.compare_digest(tag, _tag(key, payload)) for key in keys)
+
+
+def _tag(key: bytes, payload: bytes) -> bytes:
+    return hmac.digest(key, payload, sha256)[:_TAG_BYTES]

@@ -1,19 +1,25 @@
-"""Access tokens: JWTs by the profile of RFC 9068, signed with Ed25519."""
+"""Access tokens: JWTs by the profile of RFC 9068, signed with Ed25519 or with ECDSA on P-256."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    derive_private_key,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from cms_service.core.config import SigningAlgorithm
 from cms_service.core.exceptions import TokenExpired, TokenInvalid
 
-ALGORITHM = "EdDSA"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type
 FIRST_PARTY_CLIENT_ID = "cms-service"
 """RFC 9068 wants a client; who signs in with a password does so through the service's own."""
@@ -23,40 +29,73 @@ MAX_CHARACTERS = 2048
 COMPACT_FORM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """RFC 7515 §7.1. Python's decoder would let padding and any other character pass."""
 REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time")
+COORDINATE_BYTES = 32
+"""Of a point on P-256, and as many of a private key of either kind."""
+
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+PublicKey = Ed25519PublicKey | EllipticCurvePublicKey
+
+
+def new_private_key(algorithm: SigningAlgorithm) -> bytes:
+    """32 bytes: the private key of RFC 8032 §5.1.5, or the big-endian scalar of RFC 5915."""
+    match algorithm:
+        case SigningAlgorithm.EDDSA:
+            return Ed25519PrivateKey.generate().private_bytes_raw()
+        case SigningAlgorithm.ES256:
+            return generate_private_key(SECP256R1()).private_numbers().private_value.to_bytes(COORDINATE_BYTES)
+
+
+def load_private_key(algorithm: SigningAlgorithm, private_key: bytes) -> PrivateKey:
+    """What `new_private_key` made. Raises ValueError where it made it for another algorithm or not at all."""
+    match algorithm:
+        case SigningAlgorithm.EDDSA:
+            return Ed25519PrivateKey.from_private_bytes(private_key)
+        case SigningAlgorithm.ES256:
+            return derive_private_key(int.from_bytes(private_key), SECP256R1())
 
 
 class SigningKey(msgspec.Struct, frozen=True):
     """A key pair and the time in which it signs and verifies."""
 
     kid: str
-    private_key: Ed25519PrivateKey
+    algorithm: SigningAlgorithm
+    private_key: PrivateKey
     active_from: datetime
     retires_at: datetime | None
 
-    @property
-    def public_key(self) -> Ed25519PublicKey:
-        return self.private_key.public_key()
+    def is_live(self, now: datetime) -> bool:
+        """Whether tokens that it signed count."""
+        return self.retires_at is None or now < self.retires_at
+
+
+class VerificationKey(msgspec.Struct, frozen=True):
+    """What it takes to verify the tokens of one signing key, and only by its own algorithm."""
+
+    kid: str
+    algorithm: SigningAlgorithm
+    public_key: PublicKey
 
     @property
-    def public_jwk(self) -> dict[str, str]:
-        """As published (RFC 7517, RFC 8037)."""
-        raw = self.public_key.public_bytes_raw()
-        return {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "alg": ALGORITHM,
-            "use": "sig",
-            "kid": self.kid,
-            "x": jwt.utils.base64url_encode(raw).decode(),
-        }
+    def jwk(self) -> dict[str, str]:
+        """As published (RFC 7517; RFC 8037 §2, RFC 7518 §6.2)."""
+        names = {"alg": self.algorithm.value, "use": "sig", "kid": self.kid}
+        if isinstance(self.public_key, Ed25519PublicKey):
+            return {"kty": "OKP", "crv": "Ed25519", **names, "x": _base64url(self.public_key.public_bytes_raw())}
+        numbers = self.public_key.public_numbers()
+        x, y = (_base64url(number.to_bytes(COORDINATE_BYTES)) for number in (numbers.x, numbers.y))
+        return {"kty": "EC", "crv": "P-256", **names, "x": x, "y": y}
 
 
 class SigningKeySet:
     """The keys that are known at one moment."""
 
     def __init__(self, keys: Iterable[SigningKey] = ()) -> None:
-        self._keys: Mapping[str, SigningKey] = MappingProxyType({key.kid: key for key in keys})
-        self._verifiers = {key.kid: key.public_key for key in self._keys.values()}
+        self._keys = {key.kid: key for key in keys}
+        self._verifiers = {
+            key.kid: VerificationKey(key.kid, key.algorithm, key.private_key.public_key())
+            for key in self._keys.values()
+        }
+        self._jwks = {kid: verifier.jwk for kid, verifier in self._verifiers.items()}
 
     def signer(self, now: datetime) -> SigningKey | None:
         """The youngest key that is active; before any is (this clock may be slow), the one that will be first."""
@@ -64,15 +103,16 @@ class SigningKeySet:
         active = [key for key in live if key.active_from <= now]
         return active[-1] if active else next(iter(live), None)
 
-    def verifier(self, kid: str, now: datetime) -> Ed25519PublicKey | None:
+    def verifier(self, kid: str, now: datetime) -> VerificationKey | None:
         key = self._keys.get(kid)
-        return self._verifiers[kid] if key and (key.retires_at is None or now < key.retires_at) else None
+        return self._verifiers[kid] if key and key.is_live(now) else None
 
     def public_jwks(self, now: datetime) -> list[dict[str, str]]:
-        return [key.public_jwk for key in self._live(now)]
+        """Every key that verifies, in the order in which they were given."""
+        return [self._jwks[key.kid] for key in self._live(now)]
 
     def _live(self, now: datetime) -> list[SigningKey]:
-        return [key for key in self._keys.values() if key.retires_at is None or now < key.retires_at]
+        return [key for key in self._keys.values() if key.is_live(now)]
 
 
 class AccessClaims(msgspec.Struct, frozen=True):
@@ -84,6 +124,8 @@ class AccessClaims(msgspec.Struct, frozen=True):
     """When the user last proved who they are (`auth_time`), in seconds since the epoch."""
     expires_at: int
     """In seconds since the epoch."""
+    key_id: str
+    """The key that signed it. The token counts for as long as that one does."""
 
 
 class AccessTokenCodec:
@@ -114,7 +156,7 @@ class AccessTokenCodec:
             "sid": str(session_id),
             "auth_time": int(authenticated_at.timestamp()),
         }
-        return jwt.encode(claims, key.private_key, ALGORITHM, headers={"kid": key.kid, "typ": TOKEN_TYPE})
+        return jwt.encode(claims, key.private_key, key.algorithm, headers={"kid": key.kid, "typ": TOKEN_TYPE})
 
     def key_id(self, token: str) -> str:
         """The key that `token` names. Nothing of the token is believed yet.
@@ -129,12 +171,14 @@ class AccessTokenCodec:
         except jwt.PyJWTError:
             raise TokenInvalid from None
         kid = header.get("kid")
-        if header.keys() != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM or not isinstance(kid, str):
+        if header.keys() != {"alg", "typ", "kid"} or not isinstance(kid, str):
             raise TokenInvalid
         return kid
 
-    def verify(self, token: str, public_key: Ed25519PublicKey) -> AccessClaims:
-        """What `token` says, once its signature, type, issuer, audience and times are found right.
+    def verify(self, token: str, key: VerificationKey) -> AccessClaims:
+        """What `token` says, once its algorithm, signature, type, issuer, audience and times are found right.
+
+        The algorithm is that of the key which the token names, whatever the token says about it (RFC 8725 §3.1).
 
         Raises:
             TokenExpired: all is right but its time.
@@ -143,20 +187,31 @@ class AccessTokenCodec:
         try:
             complete = jwt.decode_complete(
                 token,
-                public_key,
-                algorithms=[ALGORITHM],
+                key.public_key,
+                algorithms=[key.algorithm],
                 issuer=self._issuer,
                 audience=self._issuer,
                 leeway=LEEWAY_SECONDS,
                 options={"require": list(REQUIRED_CLAIMS), "strict_aud": True},
             )
             payload: dict[str, Any] = complete["payload"]
-            if complete["header"].get("typ") != TOKEN_TYPE or payload["client_id"] != FIRST_PARTY_CLIENT_ID:
+            header: dict[str, Any] = complete["header"]
+            if header != {"alg": key.algorithm, "typ": TOKEN_TYPE, "kid": key.kid}:
                 raise TokenInvalid
-            if type(payload["auth_time"]) is not int:
+            if payload["client_id"] != FIRST_PARTY_CLIENT_ID or type(payload["auth_time"]) is not int:
                 raise TokenInvalid
-            return AccessClaims(UUID(payload["sub"]), UUID(payload["sid"]), payload["auth_time"], payload["exp"])
+            return AccessClaims(
+                user_id=UUID(payload["sub"]),
+                session_id=UUID(payload["sid"]),
+                authenticated_at=payload["auth_time"],
+                expires_at=payload["exp"],
+                key_id=key.kid,
+            )
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
             raise TokenInvalid from None
+
+
+def _base64url(data: bytes) -> str:
+    return jwt.utils.base64url_encode(data).decode()
