@@ -26,15 +26,38 @@ from cms_service.api import (
 )
 from cms_service.api.v1 import router as v1
 from cms_service.core.config import Settings
-from cms_service.core.database import Reader, check_readiness, create_engine, for_reading, unit_of_work
+from cms_service.core.database import FastLane, check_readiness, create_engine, for_reading, unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
-from cms_service.core.security import AccessTokenCodec, CursorCodec, PasswordHasher, RefreshTokenCodec, derive_key
-from cms_service.repositories import DirectoryRepository, PrincipalRepository
+from cms_service.core.security import (
+    SYSTEM,
+    AccessTokenCodec,
+    CursorCodec,
+    DeviceTokenCodec,
+    PasswordHasher,
+    PasswordPolicy,
+    RefreshTokenCodec,
+    Sealer,
+    derive_key,
+)
+from cms_service.repositories import (
+    DirectoryRepository,
+    PrincipalRepository,
+    RotationRepository,
+    SignInRepository,
+    ThrottleRepository,
+)
 from cms_service.services import (
     AccessTokenAuthenticator,
     AdministratorService,
+    Housekeeper,
     KeyRing,
+    KeySchedule,
+    RefreshService,
     RefusalRecorder,
+    SigningKeyService,
+    SignInService,
+    SignInThrottle,
+    ThrottleService,
     TokenIssuer,
     UserDirectory,
 )
@@ -46,38 +69,44 @@ GENERATED_PASSWORD_BYTES = 18
 def create_app(settings: Settings) -> Envelope:
     """The ASGI application. It connects to the database when the first request needs it."""
     engine = create_engine(settings)
-    clock, entropy = SystemClock(), SystemEntropy()
+    work = partial(unit_of_work, engine)
+    fast_lane = FastLane(settings)
+    clock = SystemClock()
+    hasher = _hasher(settings)
+    password_policy = _password_policy(settings)
     key_ring = _key_ring(settings, engine)
     access_tokens = AccessTokenCodec(settings.public_url, settings.access_token_seconds)
-    hasher = _hasher(settings)
     issuer = TokenIssuer(
         settings=settings,
         key_ring=key_ring,
         access_tokens=access_tokens,
-        refresh_tokens=RefreshTokenCodec(derive_key(settings.secret_key, "refresh-tokens")),
+        refresh_tokens=RefreshTokenCodec(*_keys(settings, "refresh-tokens")),
+        device_tokens=DeviceTokenCodec(*_keys(settings, "device-tokens")),
         clock=clock,
-        entropy=entropy,
+        entropy=SystemEntropy(),
     )
-    reader = Reader(settings)
-    authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(reader), clock)
+    throttle = _throttle(settings, fast_lane)
+    authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(fast_lane), clock)
+    housekeeper = Housekeeper(work, settings.housekeeping_seconds)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        refreshing = asyncio.create_task(key_ring.keep_fresh())
+        background = [asyncio.create_task(task) for task in (key_ring.keep_fresh(), housekeeper.keep_house())]
         try:
             yield
         finally:
-            refreshing.cancel()
+            for task in background:
+                task.cancel()
             hasher.close()
-            reader.close()
+            fast_lane.close()
             await engine.dispose()
 
     litestar = Litestar(
         route_handlers=[v1, WellKnownController, HealthController],
         dependencies=DEPENDENCIES,
         middleware=[ConditionalGet(), AuthenticationMiddleware(authenticator)],
-        before_request=StrictInput(),
-        after_exception=[RefusalAudit(RefusalRecorder(partial(unit_of_work, engine)))],
+        before_request=StrictInput(password_policy),
+        after_exception=[RefusalAudit(RefusalRecorder(work))],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
@@ -88,10 +117,14 @@ def create_app(settings: Settings) -> Envelope:
             {
                 "engine": engine,
                 "reading_engine": for_reading(engine),
-                "cursors": CursorCodec(derive_key(settings.secret_key, "cursors")),
-                "directory": UserDirectory(DirectoryRepository(reader)),
+                "cursors": CursorCodec(*_keys(settings, "cursors")),
+                "directory": UserDirectory(DirectoryRepository(fast_lane)),
                 "hasher": hasher,
                 "issuer": issuer,
+                "password_policy": password_policy,
+                "throttle": throttle,
+                "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer),
+                "refreshes": RefreshService(RotationRepository(fast_lane), work, issuer),
                 "readiness": partial(check_readiness, engine),
             }
         ),
@@ -104,6 +137,18 @@ async def check_secret_key(settings: Settings) -> None:
     engine = create_engine(settings)
     try:
         await _key_ring(settings, engine).check()
+    finally:
+        await engine.dispose()
+
+
+@asynccontextmanager
+async def signing_keys(settings: Settings) -> AsyncIterator[SigningKeyService]:
+    """What the operator does with signing keys, in one unit of work."""
+    engine = create_engine(settings)
+    try:
+        async with unit_of_work(engine) as work:
+            sealer = Sealer(*_keys(settings, "signing-keys"))
+            yield SigningKeyService(work, sealer, KeySchedule.of(settings), SystemEntropy())
     finally:
         await engine.dispose()
 
@@ -133,20 +178,46 @@ async def create_administrator(settings: Settings, email: str, password: str) ->
         await administrators.create(email, password)
 
 
+async def lift_throttle(settings: Settings, email: str) -> None:
+    """Whatever was tried on the account is forgotten. Raises ServiceError where no live account has the address."""
+    engine, fast_lane = create_engine(settings), FastLane(settings)
+    try:
+        async with unit_of_work(engine) as work:
+            await ThrottleService(work, SYSTEM, _throttle(settings, fast_lane)).lift_by_email(email)
+    finally:
+        fast_lane.close()
+        await engine.dispose()
+
+
 @asynccontextmanager
 async def _administrators(settings: Settings) -> AsyncIterator[AdministratorService]:
     engine, hasher = create_engine(settings), _hasher(settings)
     try:
         async with unit_of_work(engine) as work:
-            yield AdministratorService(work, hasher)
+            yield AdministratorService(work, hasher, _password_policy(settings))
     finally:
         hasher.close()
         await engine.dispose()
 
 
 def _key_ring(settings: Settings, engine: AsyncEngine) -> KeyRing:
-    sealing_key = derive_key(settings.secret_key, "signing-keys")
-    return KeyRing(partial(unit_of_work, engine), sealing_key, SystemClock(), SystemEntropy())
+    work, sealer = partial(unit_of_work, engine), Sealer(*_keys(settings, "signing-keys"))
+    return KeyRing(work, sealer, KeySchedule.of(settings), SystemClock(), SystemEntropy())
+
+
+def _keys(settings: Settings, purpose: str) -> tuple[bytes, bytes | None]:
+    """The key for a purpose, and the one that is still accepted beside it."""
+    previous = settings.secret_key_previous
+    return derive_key(settings.secret_key, purpose), derive_key(previous, purpose) if previous else None
+
+
+def _throttle(settings: Settings, fast_lane: FastLane) -> SignInThrottle:
+    key = derive_key(settings.secret_key, "throttles")
+    return SignInThrottle(ThrottleRepository(fast_lane), key, settings.throttle_network_failures)
+
+
+def _password_policy(settings: Settings) -> PasswordPolicy:
+    return PasswordPolicy(settings.password_min_characters, settings.password_words)
 
 
 def _hasher(settings: Settings) -> PasswordHasher:

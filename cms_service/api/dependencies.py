@@ -20,8 +20,12 @@ from cms_service.services import (
     AuthService,
     KeyRing,
     PermissionService,
+    RefreshService,
     RoleService,
     SessionService,
+    SignInService,
+    ThrottleService,
+    TokenIssuer,
     TokenService,
     UserDirectory,
     UserService,
@@ -35,7 +39,13 @@ def actor_of(request: AnyRequest) -> Actor:
     principal: Principal | None = request.scope.get("user")
     if principal is None:
         return Actor(origin=origin_of(request))
-    return Actor(principal.user_id, principal.session_id, origin_of(request))
+    issuer: TokenIssuer = request.app.state.issuer
+    return Actor(
+        principal.user_id,
+        principal.session_id,
+        origin_of(request),
+        is_recently_authenticated=issuer.is_recent(principal.authenticated_at),
+    )
 
 
 async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
@@ -46,7 +56,8 @@ async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
 
 
 def provide_users(request: AnyRequest, work: UnitOfWork) -> UserService:
-    return UserService(work, actor_of(request), request.app.state.cursors, request.app.state.hasher)
+    state = request.app.state
+    return UserService(work, actor_of(request), state.cursors, state.hasher, state.password_policy)
 
 
 def provide_assignments(request: AnyRequest, work: UnitOfWork) -> AssignmentService:
@@ -66,11 +77,26 @@ def provide_sessions(request: AnyRequest, work: UnitOfWork) -> SessionService:
 
 
 def provide_auth(request: AnyRequest, work: UnitOfWork) -> AuthService:
-    return AuthService(work, actor_of(request), request.app.state.issuer, request.app.state.hasher)
+    state = request.app.state
+    return AuthService(work, actor_of(request), state.issuer, state.hasher, state.password_policy, state.throttle)
 
 
 def provide_tokens(request: AnyRequest, work: UnitOfWork) -> TokenService:
     return TokenService(work, actor_of(request), request.app.state.issuer)
+
+
+def provide_sign_ins(request: AnyRequest) -> SignInService:
+    sign_ins: SignInService = request.app.state.sign_ins
+    return sign_ins
+
+
+def provide_refreshes(request: AnyRequest) -> RefreshService:
+    refreshes: RefreshService = request.app.state.refreshes
+    return refreshes
+
+
+def provide_throttles(request: AnyRequest, work: UnitOfWork) -> ThrottleService:
+    return ThrottleService(work, actor_of(request), request.app.state.throttle)
 
 
 def provide_audit_events(request: AnyRequest, work: UnitOfWork) -> AuditEventService:
@@ -96,6 +122,9 @@ DEPENDENCIES = {
     "sessions": Provide(provide_sessions, sync_to_thread=False),
     "auth": Provide(provide_auth, sync_to_thread=False),
     "tokens": Provide(provide_tokens, sync_to_thread=False),
+    "sign_ins": Provide(provide_sign_ins, sync_to_thread=False),
+    "refreshes": Provide(provide_refreshes, sync_to_thread=False),
+    "throttles": Provide(provide_throttles, sync_to_thread=False),
     "audit_events": Provide(provide_audit_events, sync_to_thread=False),
     "directory": Provide(provide_directory, sync_to_thread=False),
     "key_ring": Provide(provide_key_ring, sync_to_thread=False),

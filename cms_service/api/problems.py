@@ -26,6 +26,7 @@ from cms_service.core.exceptions import (
     PreconditionFailed,
     PreconditionRequired,
     RateLimited,
+    ReauthenticationRequired,
     RefreshTokenInvalid,
     RefreshTokenReused,
     RegistrationClosed,
@@ -50,6 +51,7 @@ STATUSES: dict[type[ServiceError], int] = {
     TokenInvalid: 401,
     TokenExpired: 401,
     InvalidCredentials: 401,
+    ReauthenticationRequired: 401,
     RefreshTokenInvalid: 401,
     RefreshTokenReused: 401,
     PermissionDenied: 403,
@@ -125,8 +127,18 @@ def headers_of(error: ServiceError) -> dict[str, str]:
     match status_of(type(error)):
         case 401 if isinstance(error, TokenInvalid | TokenExpired):
             return {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="{error.title}"'}
+        case 401 if isinstance(error, ReauthenticationRequired):
+            name = "insufficient_user_authentication"  # RFC 9470.
+            return {"WWW-Authenticate": f'{CHALLENGE}, error="{name}", error_description="{error.title}"'}
         case 401:
             return {"WWW-Authenticate": CHALLENGE}
+        case 429 if isinstance(error, RateLimited):
+            wait = error.retry_after_seconds
+            return {
+                "Retry-After": str(wait),
+                "RateLimit-Policy": f'"{error.policy}";q={error.quota}',
+                "RateLimit": f'"{error.policy}";r=0;t={wait}',
+            }
         case 429 | 503:
             return {"Retry-After": str(error.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)}
         case _:

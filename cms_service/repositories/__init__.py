@@ -3,23 +3,36 @@
 from cms_service.repositories.access import AccessRepository
 from cms_service.repositories.audit_event import AuditEventRepository
 from cms_service.repositories.directory import DirectoryRepository
+from cms_service.repositories.housekeeping import HousekeepingRepository
 from cms_service.repositories.permission import PermissionRepository
 from cms_service.repositories.principal import PrincipalRepository
-from cms_service.repositories.refresh_token import PresentedSession, RefreshTokenRepository
+from cms_service.repositories.refresh_token import LiveSession, PresentedSession, RefreshTokenRepository
 from cms_service.repositories.role import RoleRepository
+from cms_service.repositories.rotation import RotationRepository
+from cms_service.repositories.sign_in import SignInOrigin, SignInRepository
 from cms_service.repositories.signing_key import SigningKeyRepository
+from cms_service.repositories.throttle import ACCOUNT, Counter, ThrottleRepository, ThrottleState
 from cms_service.repositories.user import Credentials, UserRepository
 
 __all__ = [
+    "ACCOUNT",
     "AccessRepository",
     "AuditEventRepository",
+    "Counter",
     "Credentials",
     "DirectoryRepository",
+    "HousekeepingRepository",
+    "LiveSession",
     "PermissionRepository",
     "PresentedSession",
     "PrincipalRepository",
     "RefreshTokenRepository",
     "RoleRepository",
+    "RotationRepository",
+    "SignInOrigin",
+    "SignInRepository",
     "SigningKeyRepository",
+    "ThrottleRepository",
+    "ThrottleState",
     "UserRepository",
 ]

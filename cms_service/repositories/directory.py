@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
 
-from cms_service.core.database import Query, Reader
+from cms_service.core.database import FastLane, Statement
 from cms_service.models import Role, User, UserRole
 
 _ROLES = (
@@ -22,29 +22,30 @@ _ROLES = (
 )
 """The same roles as `User.roles`."""
 
-_USER = Query(
-    select(
-        User.id,
-        User.email,
-        User.display_name,
-        User.external_id,
-        User.is_active,
-        User.email_verified_at,
-        User.created_at,
-        User.updated_at,
-        User.version,
-        _ROLES.label("roles"),
-    ).where(User.id == bindparam("user_id"), User.deleted_at.is_(None))
+SHOWN = (
+    User.id,
+    User.email,
+    User.display_name,
+    User.external_id,
+    User.is_active,
+    User.email_verified_at,
+    User.created_at,
+    User.updated_at,
+    User.version,
+    _ROLES.label("roles"),
 )
+"""What the API shows of an account. `roles` is a JSON array of id, name and title, or null."""
+
+_USER = Statement(select(*SHOWN).where(User.id == bindparam("user_id"), User.deleted_at.is_(None)))
 
 
 class DirectoryRepository:
     """Reads single accounts outside any unit of work."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, lane: FastLane) -> None:
+        self._lane = lane
 
     async def find_user(self, user_id: UUID) -> dict[str, Any] | None:
-        """The members of the account, under their names; `roles` is a JSON array of id, name and title, or null."""
-        row = await self._reader.fetch_row(_USER, user_id=user_id)
+        """The members of the account, under their names: see `SHOWN`."""
+        row = await self._lane.fetch_row(_USER, user_id=user_id)
         return None if row is None else dict(row)

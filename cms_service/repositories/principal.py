@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
 
-from cms_service.core.database import Query, Reader
+from cms_service.core.database import FastLane, Statement
 from cms_service.models import Permission, RefreshToken, Role, RolePermission, User, UserRole
 
 _PERMISSIONS = func.array(
@@ -20,7 +20,7 @@ _PERMISSIONS = func.array(
 )
 """What the user holds everywhere."""
 
-_PRINCIPAL = Query(
+_PRINCIPAL = Statement(
     select(_PERMISSIONS.label("permissions"))
     .select_from(RefreshToken)
     .join(User, User.id == RefreshToken.user_id)
@@ -39,10 +39,10 @@ _PRINCIPAL = Query(
 class PrincipalRepository:
     """Reads outside any unit of work, since a caller is known before its request begins."""
 
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+    def __init__(self, lane: FastLane) -> None:
+        self._lane = lane
 
     async def find_permissions(self, user_id: UUID, session_id: UUID) -> frozenset[str] | None:
         """What the user holds everywhere; None if the session or the account no longer counts."""
-        row = await self._reader.fetch_row(_PRINCIPAL, user_id=user_id, session_id=session_id)
+        row = await self._lane.fetch_row(_PRINCIPAL, user_id=user_id, session_id=session_id)
         return None if row is None else frozenset(row["permissions"])

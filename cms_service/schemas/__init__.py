@@ -1,6 +1,6 @@
 """What goes over the wire, one resource in a file. Plain data."""
 
-from cms_service.schemas._fields import CHECK, ROLE_NAME_PATTERN, SCOPE_PATTERN, TEXT_PATTERN
+from cms_service.schemas._fields import CHECK, IS_NEW_PASSWORD, ROLE_NAME_PATTERN, SCOPE_PATTERN, TEXT_PATTERN
 from cms_service.schemas.assignment import (
     AssignedRole,
     EffectivePermission,
@@ -10,10 +10,12 @@ from cms_service.schemas.assignment import (
 )
 from cms_service.schemas.audit_event import AuditEventQuery, AuditEventRead
 from cms_service.schemas.auth import (
+    AccessTokenResponse,
     LoginRequest,
     LoginResponse,
     LogoutRequest,
     PasswordChange,
+    ReauthenticationRequest,
     RefreshRequest,
     RegisterRequest,
     TokenResponse,
@@ -39,13 +41,17 @@ from cms_service.schemas.role import (
     RoleUpdate,
 )
 from cms_service.schemas.session import SessionRead
+from cms_service.schemas.signing_key import SigningKeyRead, SigningKeyState
+from cms_service.schemas.throttle import ThrottleRead
 from cms_service.schemas.user import OwnUserUpdate, UserCreate, UserQuery, UserRead, UserRef, UserSort, UserUpdate
 
 __all__ = [
     "CHECK",
+    "IS_NEW_PASSWORD",
     "ROLE_NAME_PATTERN",
     "SCOPE_PATTERN",
     "TEXT_PATTERN",
+    "AccessTokenResponse",
     "AssignedRole",
     "AuditEventQuery",
     "AuditEventRead",
@@ -67,6 +73,7 @@ __all__ = [
     "PermissionSort",
     "PermissionUpdate",
     "Problem",
+    "ReauthenticationRequest",
     "RefreshRequest",
     "RegisterRequest",
     "RoleAssignment",
@@ -80,6 +87,9 @@ __all__ = [
     "RoleSort",
     "RoleUpdate",
     "SessionRead",
+    "SigningKeyRead",
+    "SigningKeyState",
+    "ThrottleRead",
     "TokenResponse",
     "UserCreate",
     "UserQuery",

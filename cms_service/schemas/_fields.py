@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from cms_service.core.security import MAX_CHARACTERS, MIN_CHARACTERS, email_violations, password_violations
+from cms_service.core.security import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, email_violations
 
 ROLE_NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
@@ -14,6 +14,8 @@ SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
 CHECK = "check"
 """Key of `Meta.extra`: a rule that a JSON schema cannot express, which services enforce. It stands here so that its
 breaches are reported together with all others."""
+IS_NEW_PASSWORD = "is_new_password"  # noqa: S105 - no password
+"""Key of `Meta.extra`: the policy for passwords applies, which is the operator's and enforced by services."""
 
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """No control characters: PostgreSQL refuses NUL, and logs and pages are better off without the rest."""
@@ -49,10 +51,11 @@ NewPassword = Annotated[
     Meta(
         max_length=1024,
         pattern=TEXT_PATTERN,
-        description="15 to 128 characters, of any kind. Spaces count and are kept.",
+        description="At least 15 characters, unless the operator asks for more or fewer, and at most 128, of any kind. "
+        "Spaces count and are kept. Refused when it is common, follows a pattern or is made of the user's own words.",
         examples=["seven green owls on a wire"],
-        extra_json_schema={"format": "password", "minLength": MIN_CHARACTERS, "maxLength": MAX_CHARACTERS},
-        extra={CHECK: password_violations},
+        extra_json_schema={"format": "password", "minLength": LEAST_MIN_CHARACTERS, "maxLength": MAX_CHARACTERS},
+        extra={IS_NEW_PASSWORD: True},
     ),
 ]
 PresentPassword = Annotated[
@@ -118,6 +121,17 @@ RefreshTokenText = Annotated[
         pattern=TEXT_PATTERN,
         description="The refresh token, as it was given out.",
         examples=["cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ6ryzRSOmZbwmXubLwoahAfFBvjySpEMnWe96rU3k7Ge1"],
+    ),
+]
+DeviceToken = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=2048,
+        pattern=TEXT_PATTERN,
+        description="Names a device that this user has signed in from. Keep it, and send it with the next login: while "
+        "somebody guesses the password, it keeps this device from being held up. It lets nobody in.",
+        examples=["cms_d_0Vt5mVLuUsd0yhPrRtRX9SjEdmOrVwvvmlO4kClhdLDmcgQbm4KlNzzzaSMIMsMFFMLHqLvqzUsX1"],
     ),
 ]
 Instant = Annotated[datetime, Meta(tz=True, examples=["2026-05-01T08:00:00Z"])]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from cms_service.schemas._fields import DisplayName, Email, NewPassword, PresentPassword, RefreshTokenText
+from cms_service.schemas._fields import DeviceToken, DisplayName, Email, NewPassword, PresentPassword, RefreshTokenText
 from cms_service.schemas.user import UserRead
 
 Seconds = Annotated[int, Meta(ge=0, le=2**31 - 1, description="In seconds from now.")]
@@ -22,6 +22,13 @@ class LoginRequest(Struct, forbid_unknown_fields=True):
     """A person who signs in."""
 
     email: Email
+    password: PresentPassword
+    device_token: DeviceToken | None = None
+
+
+class ReauthenticationRequest(Struct, forbid_unknown_fields=True):
+    """A signed-in person who proves again who they are."""
+
     password: PresentPassword
 
 
@@ -44,6 +51,14 @@ class PasswordChange(Struct, forbid_unknown_fields=True):
     new_password: NewPassword
 
 
+class AccessTokenResponse(Struct):
+    """A fresh access token for the same session."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: Seconds
+
+
 class TokenResponse(Struct):
     """A fresh pair of tokens (RFC 6749 §5.1)."""
 
@@ -62,4 +77,5 @@ class LoginResponse(Struct):
     expires_in: Seconds
     refresh_token: RefreshTokenText
     refresh_expires_in: Seconds
+    device_token: DeviceToken
     user: UserRead

@@ -1,6 +1,9 @@
 """Rows as the API shows them. Members are named one by one, so that a new column stays inside until it is let out."""
 
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from cms_service.models import AuditEvent, Permission, RefreshToken, Role, User, UserRole
 from cms_service.schemas import (
@@ -14,6 +17,8 @@ from cms_service.schemas import (
     UserRead,
     UserRef,
 )
+
+_ROLES = msgspec.json.Decoder(list[RoleRef])
 
 
 def read_user(user: User) -> UserRead:
@@ -29,6 +34,12 @@ def read_user(user: User) -> UserRead:
         version=user.version,
         roles=[refer_to_role(role) for role in sorted(user.roles, key=lambda role: role.name)],
     )
+
+
+def read_members(members: dict[str, Any]) -> UserRead:
+    """The same, from what `DirectoryRepository` and `SignInRepository` find."""
+    roles = _ROLES.decode(members.pop("roles") or b"[]")
+    return UserRead(**members, roles=sorted(roles, key=lambda role: role.name))
 
 
 def refer_to_user(user: User) -> UserRef:

@@ -1,47 +1,58 @@
-"""Signing up, in and out."""
-
-import msgspec
+"""Opening accounts, and proving again who one is."""
 
 from cms_service.core.config import Registration
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import (
+    AuthenticationRequired,
+    EmailTaken,
     InvalidCredentials,
+    Overloaded,
     PasswordTooWeak,
     RegistrationClosed,
-    ValidationFailed,
 )
-from cms_service.core.security import Actor, PasswordHasher, canonical_email, password_violations
-from cms_service.repositories import Credentials, UserRepository
+from cms_service.core.security import Actor, PasswordHasher, PasswordPolicy
+from cms_service.models import User
+from cms_service.repositories import RefreshTokenRepository, UserRepository
 from cms_service.schemas import (
-    LoginRequest,
-    LoginResponse,
+    AccessTokenResponse,
     PasswordChange,
+    ReauthenticationRequest,
     RegisterRequest,
     UserRead,
 )
-from cms_service.services._reading import read_user
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import Enrolment
-from cms_service.services.tokens import TokenIssuer, TokenService
+from cms_service.services.sign_in_throttle import SignInThrottle
+from cms_service.services.token_issuer import TokenIssuer
 
 MEMBER = "member"
 """The system role of everyone who registers."""
 
 
 class AuthService:
-    """Proves who somebody is, once; sessions carry it on.
+    """Whatever takes a password, besides the sign-in.
 
     Hashing takes long, so no connection is held meanwhile, and what was read before is read again after.
     """
 
-    def __init__(self, work: UnitOfWork, actor: Actor, issuer: TokenIssuer, hasher: PasswordHasher) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with
+        self,
+        work: UnitOfWork,
+        actor: Actor,
+        issuer: TokenIssuer,
+        hasher: PasswordHasher,
+        policy: PasswordPolicy,
+        throttle: SignInThrottle,
+    ) -> None:
         self._work = work
         self._actor = actor
-        self._registration = issuer.settings.registration
+        self._issuer = issuer
         self._hasher = hasher
+        self._policy = policy
+        self._throttle = throttle
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
-        self._enrolment = Enrolment(work, actor, hasher)
-        self._tokens = TokenService(work, actor, issuer)
+        self._sessions = RefreshTokenRepository(session=work.session, wrap_exceptions=False)
+        self._enrolment = Enrolment(work, actor, hasher, policy)
         self._audit = AuditTrail(work, actor)
 
     async def register(self, data: RegisterRequest) -> UserRead:
@@ -50,59 +61,76 @@ class AuthService:
         Raises:
             RegistrationClosed: the operator does not let people register.
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
-            EmailTaken: a live account has it.
+            EmailTaken: a live account has it. Whoever finds that out too often has to wait.
+            RateLimited: somebody in the same network did.
         """
-        if self._registration is not Registration.OPEN:
+        if self._issuer.settings.registration is not Registration.OPEN:
             raise RegistrationClosed
-        applicant = await self._enrolment.examine(data.email, data.password)
-        return await self._enrolment.enrol(
-            applicant, display_name=data.display_name, role=MEMBER, action="user.registered"
-        )
+        ip = self._actor.origin.ip if self._actor.origin else None
+        await self._throttle.refuse_busy_network(ip)
+        try:
+            applicant = await self._enrolment.examine(data.email, data.password, data.display_name)
+            return await self._enrolment.enrol(
+                applicant, display_name=data.display_name, role=MEMBER, action="user.registered"
+            )
+        except EmailTaken:
+            await self._throttle.charge_network(ip)
+            raise
 
-    async def login(self, data: LoginRequest) -> LoginResponse:
-        """A new session.
+    async def reauthenticate(self, data: ReauthenticationRequest) -> AccessTokenResponse:
+        """An access token that says that the actor has been authenticated now.
 
         Raises:
-            InvalidCredentials: unknown, inactive or deleted account, or wrong password: one answer, at one cost.
+            InvalidCredentials: the password is wrong.
+            RateLimited: too many attempts before this one.
         """
-        credentials = await self._find_credentials(data.email)
-        await self._work.pause()
-        usable_hash = credentials.password_hash if credentials is not None and credentials.is_active else None
-        check = await self._hasher.check(usable_hash, data.password)
-        rehashed = await self._hasher.hash(data.password) if check.needs_rehash else None
-        user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
-        if user is None:
-            self._audit.record("session.login_failed", "user", credentials.user_id if credentials else None)
-            raise InvalidCredentials
-        if rehashed is not None:
-            await self._users.set_password_hash(user, rehashed)
-        tokens = await self._tokens.open(user.id)
-        return LoginResponse(**msgspec.structs.asdict(tokens), user=read_user(user))
+        user = await self._prove(data.password, "user.reauthentication_failed")
+        session = await self._sessions.mark_authenticated(self._actor.require_session_id())
+        if session is None:
+            raise AuthenticationRequired
+        self._audit.record("user.reauthenticated", "user", user.id)
+        return await self._issuer.issue_access_token(session)
 
     async def change_password(self, data: PasswordChange) -> None:
         """The actor has a new password, and is signed out everywhere else.
 
         Raises:
+            ReauthenticationRequired: the actor was authenticated too long ago.
             PasswordTooWeak: the new password is not acceptable.
             InvalidCredentials: the current password is wrong.
+            RateLimited: too many attempts before this one.
         """
-        if violations := password_violations(data.new_password, "/new_password"):
+        self._actor.require_recent_authentication()
+        account = await self._users.get_live(self._actor.require_user_id())
+        await self._work.pause()
+        own_words = (account.email, account.display_name)
+        if violations := await self._policy.violations(data.new_password, "/new_password", own_words):
             raise PasswordTooWeak(*violations)
+        user = await self._prove(data.current_password, "user.password_change_failed", data.new_password)
+        for session_id in await self._sessions.revoke_all(
+            user.id, "password_changed", except_id=self._actor.session_id
+        ):
+            self._audit.record("session.ended", "session", session_id)
+        self._audit.record("user.password_changed", "user", user.id)
+
+    async def _prove(self, password: str, failure: str, new_password: str | None = None) -> User:
+        """The actor's account, locked, with the new password if there is one; a wrong one is on record as `failure`."""
         user_id = self._actor.require_user_id()
+        self._hasher.refuse_when_full()
+        attempt = await self._throttle.admit_session(self._actor.require_session_id(), user_id)
         credentials = await self._users.find_credentials_by_id(user_id)
         await self._work.pause()
-        check = await self._hasher.check(credentials.password_hash if credentials else None, data.current_password)
-        new_hash = await self._hasher.hash(data.new_password) if check.is_correct else None
-        user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
-        if user is None or new_hash is None:
-            self._audit.record("user.password_change_failed", "user", user_id)
-            raise InvalidCredentials("The current password is wrong.")
-        await self._users.set_password_hash(user, new_hash)
-        await self._tokens.end_others("password_changed")
-        self._audit.record("user.password_changed", "user", user_id)
-
-    async def _find_credentials(self, email: str) -> Credentials | None:
         try:
-            return await self._users.find_credentials_by_email(canonical_email(email))
-        except ValidationFailed:
-            return None
+            check = await self._hasher.check(credentials.password_hash if credentials else None, password)
+            new_hash = await self._hasher.hash(new_password) if check.is_correct and new_password is not None else None
+        except Overloaded:
+            await self._throttle.withdraw(attempt)
+            raise
+        user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
+        if user is None:
+            self._audit.record(failure, "user", user_id)
+            raise InvalidCredentials("The password is wrong.")
+        if new_hash is not None:
+            await self._users.set_password_hash(user, new_hash)
+        await self._throttle.succeed(attempt)
+        return user

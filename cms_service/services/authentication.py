@@ -28,8 +28,8 @@ class Authenticator(Protocol):
 class AccessTokenAuthenticator:
     """Verifies access tokens, and asks the database on every request what their callers may do.
 
-    A signature that was right stays right: it is verified once, and remembered by the digest of its token. Whether
-    the session still counts is never remembered.
+    A signature that was right stays right for as long as its key does: it is verified once, and remembered by the
+    digest of its token. Whether the session still counts is never remembered.
     """
 
     def __init__(
@@ -45,19 +45,22 @@ class AccessTokenAuthenticator:
         """See `Authenticator`."""
         digest = sha256(token.encode()).digest()
         claims = self._verified.get(digest)
-        if claims is None or claims.expires_at <= self._clock.now().timestamp():
+        if claims is None or not self._still_counts(claims):
             claims = await self._verify(token)
             self._remember(digest, claims)
         permissions = await self._principals.find_permissions(claims.user_id, claims.session_id)
         if permissions is None:
             raise TokenInvalid("The session of this token has ended.")
-        return Principal(claims.user_id, claims.session_id, permissions)
+        return Principal(claims.user_id, claims.session_id, claims.authenticated_at, permissions)
 
     async def _verify(self, token: str) -> AccessClaims:
-        public_key = await self._key_ring.verifier(self._access_tokens.key_id(token))
-        if public_key is None:
+        key = await self._key_ring.verifier(self._access_tokens.key_id(token))
+        if key is None:
             raise TokenInvalid
-        return self._access_tokens.verify(token, public_key)
+        return self._access_tokens.verify(token, key)
+
+    def _still_counts(self, claims: AccessClaims) -> bool:
+        return claims.expires_at > self._clock.now().timestamp() and self._key_ring.knows(claims.key_id)
 
     def _remember(self, digest: bytes, claims: AccessClaims) -> None:
         self._verified[digest] = claims

@@ -2,13 +2,10 @@
 
 from uuid import UUID
 
-import msgspec
-
 from cms_service.core.exceptions import NotFound
 from cms_service.repositories import DirectoryRepository
-from cms_service.schemas import RoleRef, UserRead
-
-_ROLES = msgspec.json.Decoder(list[RoleRef])
+from cms_service.schemas import UserRead
+from cms_service.services._reading import read_members
 
 
 class UserDirectory:
@@ -22,5 +19,4 @@ class UserDirectory:
         members = await self._users.find_user(user_id)
         if members is None:
             raise NotFound("There is no such user.")
-        roles = _ROLES.decode(members.pop("roles") or b"[]")
-        return UserRead(**members, roles=sorted(roles, key=lambda role: role.name))
+        return read_members(members)

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import ValidationFailed
-from cms_service.core.security import Actor, CursorCodec, PasswordHasher, canonical_email
+from cms_service.core.security import Actor, CursorCodec, PasswordHasher, PasswordPolicy, canonical_email
 from cms_service.models import User
 from cms_service.repositories import RefreshTokenRepository, UserRepository
 from cms_service.schemas import OwnUserUpdate, Page, UserCreate, UserQuery, UserRead, UserUpdate
@@ -26,12 +26,15 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
     repository_type = UserRepository
 
-    def __init__(self, work: UnitOfWork, actor: Actor, cursors: CursorCodec, hasher: PasswordHasher) -> None:
+    def __init__(
+        self, work: UnitOfWork, actor: Actor, cursors: CursorCodec, hasher: PasswordHasher, passwords: PasswordPolicy
+    ) -> None:
         super().__init__(session=work.session, wrap_exceptions=False)
         self._work = work
         self._actor = actor
         self._cursors = cursors
         self._hasher = hasher
+        self._passwords = passwords
         self._sessions = RefreshTokenRepository(session=work.session, wrap_exceptions=False)
         self._policy = AccessPolicy(work, actor)
         self._audit = AuditTrail(work, actor)
@@ -59,7 +62,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
             EmailTaken, ExternalIdTaken: a live account has it.
         """
-        refuse_unacceptable(data.email, data.password)
+        await refuse_unacceptable(self._passwords, data.email, data.password, data.display_name)
         password_hash = await self._hasher.hash(data.password) if data.password is not None else None
         user = User(
             email=canonical_email(data.email),
@@ -79,6 +82,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         Raises:
             EscalationRefused: the account can do more than the actor.
             LastAdministrator: nobody active would hold everything.
+            ReauthenticationRequired: for another e-mail address, the actor was authenticated too long ago.
         """
         if data.is_active is False:
             async with self._policy.withdrawal():
@@ -86,7 +90,11 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         return await self._update(user_id, data, precondition)
 
     async def update_own(self, data: OwnUserUpdate, precondition: Precondition) -> UserRead:
-        """The actor's own account is as `data` says."""
+        """The actor's own account is as `data` says.
+
+        Raises:
+            ReauthenticationRequired: for another e-mail address, the actor was authenticated too long ago.
+        """
         user = await self.repository.lock_live(self._actor.require_user_id())
         return await self._change(user, data, precondition)
 
@@ -150,6 +158,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         if "email" in changes:
             changes["email"] = canonical_email(changes["email"])
             if changes["email"] != user.email:
+                self._actor.require_recent_authentication()
                 changes["email_verified_at"] = None
         for name, value in changes.items():
             setattr(user, name, value)

@@ -94,6 +94,19 @@ async def _logout(_: Caller, register: Register) -> Write:
     return Write(user, "POST", "/api/v1/auth/logout", "session.ended", await session_of(user))
 
 
+@writes("reauthenticate")
+async def _reauthenticate(_: Caller, register: Register) -> Write:
+    user = await register()
+    body = {"password": user.password}
+    return Write(user, "POST", "/api/v1/auth/reauthenticate", "user.reauthenticated", user.id, body)
+
+
+@writes("liftUserThrottle")
+async def _lift_user_throttle(admin: Caller, _: Register) -> Write:
+    user = await given.user(admin)
+    return Write(admin, "DELETE", f"/api/v1/users/{user['id']}/throttle", "user.throttle_lifted", user["id"])
+
+
 @writes("updateMe")
 async def _update_me(_: Caller, register: Register) -> Write:
     user = await register()

@@ -29,6 +29,7 @@ FOR_EVERYONE = {
     "GET /schema/assets/{digest:str}/{name:str}",
 }
 FOR_EVERYONE_SIGNED_IN = {
+    "reauthenticate",
     "getMe",
     "updateMe",
     "changeMyPassword",

@@ -14,6 +14,7 @@ import pytest
 
 from cms_service import cli
 from cms_service.app import GeneratedAdministrator
+from cms_service.cli import console, serving
 from cms_service.core.config import load_settings, read_environment, render_env_example, render_settings_reference
 from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, service_environ, sign_in
 
@@ -37,7 +38,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """Runs a command in this process, in an empty folder, with no CMS_ variables but those given."""
     for name in read_environment():
         monkeypatch.delenv(name)
-    monkeypatch.setattr(cli, "configure_logging", lambda _: None)
+    monkeypatch.setattr(console, "configure_logging", lambda _: None)
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str, **environ: str) -> Outcome:
@@ -78,7 +79,9 @@ def test_help_names_every_command_and_the_exit_codes(call: Call) -> None:
     outcome = call("--help")
 
     assert outcome.code == 0
-    assert all(command in outcome.out for command in ("serve", "migrate", "create-admin", "openapi", "settings"))
+    assert all(
+        command in outcome.out for command in ("serve", "migrate", "create-admin", "keys", "openapi", "settings")
+    )
     assert "0 done, 1 failed, 2 a setting or an argument is wrong" in " ".join(outcome.out.split())
 
 
@@ -90,7 +93,7 @@ def test_help_of_a_command_has_examples(call: Call, command: str) -> None:
     assert re.search(rf"Examples:\s+.*cms-service {command}", outcome.out)
 
 
-@pytest.mark.parametrize("arguments", [["serve"], ["migrate"], ["create-admin"], ["settings"]])
+@pytest.mark.parametrize("arguments", [["serve"], ["migrate"], ["create-admin"], ["keys", "list"], ["settings"]])
 def test_wrong_setting_is_one_line_and_exit_code_2(call: Call, arguments: list[str]) -> None:
     outcome = call(*arguments, CMS_ENV="development", CMS_PORT="http")
 
@@ -163,6 +166,28 @@ def test_openapi_check_tells_whether_the_file_is_up_to_date(call: Call, tmp_path
 
     assert outcome.code == 1
     assert outcome.err.startswith("cms-service: openapi.json is not what the code says; run ")
+
+
+async def test_lift_throttle_forgets_what_was_tried(fresh_database: DatabaseFactory) -> None:
+    database = await fresh_database()
+    arguments = ("create-admin", "--email", "ann@example.org", "--password-stdin")
+    assert (await run(database, *arguments, stdin=f"{PASSWORD}\n")).code == 0
+    connection = await database.connect()
+    await connection.execute(
+        "INSERT INTO throttles (purpose, subject, failures) SELECT 'account', uuid_send(id), 91 FROM users"
+    )
+
+    lifted = await run(database, "lift-throttle", "ANN@example.org")
+    unknown = await run(database, "lift-throttle", "bob@example.org")
+    no_address = await run(database, "lift-throttle", "bob")
+
+    assert (lifted.code, lifted.out) == (0, "Whatever was tried on ANN@example.org is forgotten.\n"), lifted.err
+    assert await connection.fetchval("SELECT count(*) FROM throttles") == 0
+    assert await connection.fetchval("SELECT action FROM audit_events ORDER BY at DESC") == "user.throttle_lifted"
+    assert (unknown.code, unknown.err) == (1, "cms-service: There is no account with this address.\n")
+    assert no_address.code == 1
+    assert "Traceback" not in no_address.err
+    await connection.close()
 
 
 async def test_create_admin_makes_an_administrator(fresh_database: DatabaseFactory) -> None:
@@ -275,7 +300,7 @@ def test_banner_does_not_show_a_password_that_was_chosen() -> None:
         {"CMS_ENV": "development", "CMS_ADMIN_PASSWORD": CANARY, "CMS_SECRET_KEY": secrets.token_hex(32)}
     )
 
-    banner = cli._banner(settings, GeneratedAdministrator("admin@example.org", CANARY))
+    banner = serving._banner(settings, GeneratedAdministrator("admin@example.org", CANARY))
 
     assert "admin@example.org" in banner
     assert CANARY not in banner

@@ -23,7 +23,7 @@ from cms_service.core.exceptions import (
     ServiceUnavailable,
     TokenExpired,
 )
-from cms_service.core.security import RequestOrigin
+from cms_service.core.security import PasswordPolicy, RequestOrigin
 from tests.unit.asgi import exchange
 from tests.unit.settings import edge_settings
 
@@ -66,7 +66,7 @@ class FaultyController(Controller):
             "grouped": ExceptionGroup("outer", [ExceptionGroup("inner", [EmailTaken()])]),
             "away": ConnectionRefusedError("s3cr3t"),
             "unavailable": ServiceUnavailable(retry_after_seconds=7),
-            "limited": RateLimited(retry_after_seconds=30),
+            "limited": RateLimited(policy="account", quota=5, retry_after_seconds=30),
             "expired": TokenExpired(),
             "credentials": InvalidCredentials(),
             "internal": InternalError(),
@@ -81,7 +81,7 @@ def build(**overrides: Any) -> Envelope:
     settings = edge_settings(**overrides)
     litestar = Litestar(
         [ThingController, OtherController, FaultyController, HealthController],
-        before_request=StrictInput(),
+        before_request=StrictInput(PasswordPolicy(15)),
         exception_handlers=EXCEPTION_HANDLERS,
         cors_config=cors_config(settings),
         openapi_config=None,

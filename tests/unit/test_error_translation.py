@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm.exc import StaleDataError
 
 from cms_service.core.config import Settings
-from cms_service.core.database import Query, Reader, create_engine, translate_error, unit_of_work
+from cms_service.core.database import FastLane, Statement, create_engine, translate_error, unit_of_work
 from cms_service.core.exceptions import (
     Conflict,
     EmailTaken,
@@ -40,15 +40,15 @@ async def by_unit_of_work(settings: Settings, statement: Select[tuple[object]]) 
         await engine.dispose()
 
 
-async def by_reader(settings: Settings, statement: Select[tuple[object]]) -> object:
-    reader = Reader(settings)
+async def by_fast_lane(settings: Settings, statement: Select[tuple[object]]) -> object:
+    lane = FastLane(settings)
     try:
-        return await reader.fetch_row(Query(statement))
+        return await lane.fetch_row(Statement(statement))
     finally:
-        reader.close()
+        lane.close()
 
 
-both_ways = pytest.mark.parametrize("way", [by_unit_of_work, by_reader])
+both_ways = pytest.mark.parametrize("way", [by_unit_of_work, by_fast_lane])
 ONE: Select[tuple[object]] = select(literal_column("1"))
 
 
@@ -72,7 +72,7 @@ def impatient(settings: Settings) -> Settings:
     return replace(
         settings,
         database_pool_size=1,
-        database_reader_connections=1,
+        database_fast_lane_connections=1,
         database_pool_timeout_seconds=0.1,
         database_command_timeout_seconds=0.2,
         database_lock_timeout_seconds=0.1,
@@ -233,36 +233,36 @@ async def test_service_is_unavailable_when_its_backend_is_killed_between_stateme
 async def test_next_request_succeeds_when_the_backends_of_idle_connections_were_killed(
     settings: Settings, db: asyncpg.Connection
 ) -> None:
-    engine, reader = create_engine(settings), Reader(settings)
-    backend = Query(select(func.pg_backend_pid().label("pid")))
+    engine, lane = create_engine(settings), FastLane(settings)
+    backend = Statement(select(func.pg_backend_pid().label("pid")))
     async with unit_of_work(engine) as work:
         pids = [await work.session.scalar(select(func.pg_backend_pid()))]
-    pids.append((await reader.fetch_row(backend))["pid"])  # type: ignore[index]
+    pids.append((await lane.fetch_row(backend))["pid"])  # type: ignore[index]
 
     for pid in pids:
         await db.execute("SELECT pg_terminate_backend($1, 5000)", pid)
 
     async with unit_of_work(engine) as work:
         assert await work.session.scalar(select(func.pg_backend_pid())) not in pids
-    assert (await reader.fetch_row(backend))["pid"] not in pids  # type: ignore[index]
-    reader.close()
+    assert (await lane.fetch_row(backend))["pid"] not in pids  # type: ignore[index]
+    lane.close()
     await engine.dispose()
 
 
 async def test_service_is_unavailable_when_all_its_connections_are_in_use(impatient: Settings) -> None:
-    engine, reader = create_engine(impatient), Reader(replace(impatient, database_command_timeout_seconds=20.0))
-    slow = asyncio.ensure_future(reader.fetch_row(Query(sleep())))
+    engine, lane = create_engine(impatient), FastLane(replace(impatient, database_command_timeout_seconds=20.0))
+    slow = asyncio.ensure_future(lane.fetch_row(Statement(sleep())))
     await asyncio.sleep(0)
 
     async with engine.connect():
         assert await meaning_of(engine.connect().start()) is ServiceUnavailable
-    assert await meaning_of(reader.fetch_row(Query(ONE))) is ServiceUnavailable
+    assert await meaning_of(lane.fetch_row(Statement(ONE))) is ServiceUnavailable
 
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
         await slow
-    assert await reader.fetch_row(Query(ONE))
-    reader.close()
+    assert await lane.fetch_row(Statement(ONE))
+    lane.close()
     await engine.dispose()
 
 

@@ -13,6 +13,7 @@ from cms_service.core.config import (
     Environment,
     LogFormat,
     Settings,
+    SigningAlgorithm,
     load_settings,
     read_environment,
     render_env_example,
@@ -25,6 +26,7 @@ REPOSITORY = Path(__file__).parents[2]
 # As good as random, and the same in every worker process, as the names of tests have to be.
 BYTES = hashlib.sha256(b"a key for tests").digest()
 KEY = b64encode(BYTES).decode()
+OTHER_KEY = b64encode(hashlib.sha256(b"another key for tests").digest()).decode()
 DATABASE_PASSWORD = "Zq81-database-canary"
 DATABASE_URL = f"postgresql://cms:{DATABASE_PASSWORD}@db.internal/cms"
 PRODUCTION = {
@@ -166,11 +168,17 @@ def test_secret_key_is_accepted_as_base64_base64url_and_hex() -> None:
     ("environ", "complaint"),
     [
         ({"CMS_ADMIN_PASSWORD": KEY}, "CMS_SECRET_KEY equals CMS_ADMIN_PASSWORD"),
+        (
+            {"CMS_ADMIN_PASSWORD": OTHER_KEY, "CMS_SECRET_KEY_PREVIOUS": OTHER_KEY},
+            "CMS_SECRET_KEY_PREVIOUS equals CMS_ADMIN_PASSWORD",
+        ),
+        ({"CMS_SECRET_KEY_PREVIOUS": KEY}, "CMS_SECRET_KEY_PREVIOUS equals CMS_SECRET_KEY"),
+        ({"CMS_SECRET_KEY_PREVIOUS": BYTES.hex()}, "CMS_SECRET_KEY_PREVIOUS equals CMS_SECRET_KEY"),
         ({"CMS_DATABASE_URL": f"postgresql://cms:{KEY.replace('/', '%2F')}@h/d"}, "CMS_SECRET_KEY is also in CMS_DATA"),
         ({"CMS_ADMIN_PASSWORD": DATABASE_PASSWORD}, "CMS_ADMIN_PASSWORD is also in CMS_DATABASE_URL"),
         ({"CMS_DATABASE_URL": "postgresql://cms:changeme@h/d"}, "CMS_DATABASE_URL has a placeholder for a password"),
         ({"CMS_ADMIN_PASSWORD": "changeme-changeme"}, "CMS_ADMIN_PASSWORD is a placeholder"),
-        ({"CMS_ADMIN_PASSWORD": "Zq81-canary"}, "CMS_ADMIN_PASSWORD is too short or too long"),
+        ({"CMS_ADMIN_PASSWORD": "Zq81-ca"}, "CMS_ADMIN_PASSWORD is too short or too long"),
     ],
 )
 def test_secret_is_refused_when_it_is_reused_or_weak(environ: dict[str, str], complaint: str) -> None:
@@ -210,6 +218,26 @@ def test_database_url_is_refused_without_being_shown(url: str) -> None:
 )
 def test_database_url_is_understood_in_the_usual_spellings(given: str, used: str) -> None:
     assert load_settings({**DEVELOPMENT, "CMS_DATABASE_URL": given}).database_url == used
+
+
+@pytest.mark.parametrize("text", ["ES256", "es256"])
+def test_signing_algorithm_is_read_in_any_case(text: str) -> None:
+    assert load_settings(DEVELOPMENT).signing_algorithm is SigningAlgorithm.EDDSA
+    assert load_settings({**DEVELOPMENT, "CMS_SIGNING_ALGORITHM": text}).signing_algorithm is SigningAlgorithm.ES256
+    assert "expected EdDSA or ES256" in refusal({**DEVELOPMENT, "CMS_SIGNING_ALGORITHM": "HS256"})
+
+
+def test_signing_key_is_published_for_less_time_than_it_signs() -> None:
+    message = refusal({**DEVELOPMENT, "CMS_SIGNING_KEY_SECONDS": "3600", "CMS_SIGNING_KEY_AHEAD_SECONDS": "3600"})
+
+    assert message == "CMS_SIGNING_KEY_SECONDS is 3600; expected more than CMS_SIGNING_KEY_AHEAD_SECONDS (3600)."
+
+
+def test_previous_secret_key_is_as_strict_as_the_present_one() -> None:
+    assert load_settings({**PRODUCTION, "CMS_SECRET_KEY_PREVIOUS": OTHER_KEY}).secret_key_previous is not None
+    assert refusal({**PRODUCTION, "CMS_SECRET_KEY_PREVIOUS": "00" * 32}).startswith(
+        "CMS_SECRET_KEY_PREVIOUS is predictable"
+    )
 
 
 def test_direct_url_is_refused_when_it_stands_alone() -> None:

@@ -5,27 +5,31 @@ from litestar.params import JSONBody
 
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.conditional import ETAG, LOCATION, tagged
+from cms_service.api.dependencies import AnyRequest, actor_of
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     AuthenticationRequired,
     EmailTaken,
     InvalidCredentials,
     PasswordTooWeak,
+    RateLimited,
     RefreshTokenInvalid,
     RefreshTokenReused,
     RegistrationClosed,
 )
-from cms_service.core.security import PUBLIC
+from cms_service.core.security import PUBLIC, authenticated
 from cms_service.schemas import (
+    AccessTokenResponse,
     LoginRequest,
     LoginResponse,
     LogoutRequest,
+    ReauthenticationRequest,
     RefreshRequest,
     RegisterRequest,
     TokenResponse,
     UserRead,
 )
-from cms_service.services import AuthService, TokenService
+from cms_service.services import AuthService, RefreshService, SignInService, TokenService
 
 
 class AuthController(Controller):
@@ -37,7 +41,7 @@ class AuthController(Controller):
         operation_id="register",
         summary="Open an account",
         opt={PUBLIC: True},
-        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken),
+        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken, RateLimited),
         response_headers=[ETAG, LOCATION],
     )
     async def register(self, auth: AuthService, data: JSONBody[RegisterRequest]) -> Response[UserRead]:
@@ -50,14 +54,30 @@ class AuthController(Controller):
         summary="Sign in",
         status_code=200,
         opt={PUBLIC: True},
-        responses=documented(InvalidCredentials),
+        responses=documented(InvalidCredentials, RateLimited),
     )
-    async def login(self, auth: AuthService, data: JSONBody[LoginRequest]) -> LoginResponse:
+    async def login(self, request: AnyRequest, sign_ins: SignInService, data: JSONBody[LoginRequest]) -> LoginResponse:
         """Opens a session and gives out its first pair of tokens.
 
-        An unknown account gets the same answer as a wrong password.
+        An unknown account gets the same answer as a wrong password. After five failures, attempts have to wait longer
+        and longer, unless they come with the device token of an earlier login.
         """
-        return await auth.login(data)
+        return await sign_ins.login(data, actor_of(request))
+
+    @post(
+        "/reauthenticate",
+        operation_id="reauthenticate",
+        summary="Enter the password again",
+        status_code=200,
+        guards=[authenticated],
+        responses=documented(InvalidCredentials, RateLimited),
+    )
+    async def reauthenticate(self, auth: AuthService, data: JSONBody[ReauthenticationRequest]) -> AccessTokenResponse:
+        """Proves once more who you are, as sensitive changes ask for when the last time is long ago.
+
+        Use the access token of the answer from now on. The session and its refresh token stay the same.
+        """
+        return await auth.reauthenticate(data)
 
     @post(
         "/refresh",
@@ -67,12 +87,14 @@ class AuthController(Controller):
         opt={PUBLIC: True},
         responses=documented(RefreshTokenInvalid, RefreshTokenReused),
     )
-    async def refresh(self, tokens: TokenService, data: JSONBody[RefreshRequest]) -> TokenResponse:
+    async def refresh(
+        self, request: AnyRequest, refreshes: RefreshService, data: JSONBody[RefreshRequest]
+    ) -> TokenResponse:
         """Exchanges the refresh token for a fresh pair.
 
         Several tabs may do so at once and get the same successor; a token that comes back later ends the session.
         """
-        return await tokens.rotate(data)
+        return await refreshes.refresh(data, actor_of(request))
 
     @post(
         "/logout",

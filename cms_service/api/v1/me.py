@@ -12,6 +12,8 @@ from cms_service.core.exceptions import (
     EmailTaken,
     InvalidCredentials,
     PasswordTooWeak,
+    RateLimited,
+    ReauthenticationRequired,
 )
 from cms_service.core.security import authenticated, principal_of
 from cms_service.schemas import EffectivePermission, OwnUserUpdate, Page, PasswordChange, SessionRead, UserRead
@@ -38,13 +40,13 @@ class MeController(Controller):
     @patch(
         operation_id="updateMe",
         summary="Change your account",
-        responses=documented(EmailTaken),
+        responses=documented(EmailTaken, ReauthenticationRequired),
         response_headers=[ETAG],
     )
     async def update_me(
         self, users: UserService, data: JSONBody[OwnUserUpdate], if_match: IfMatch
     ) -> Response[UserRead]:
-        """Changes your own account. A new address counts as not verified."""
+        """Changes your own account. A new address counts as not verified, and needs a password entered recently."""
         return tagged(await users.update_own(data, Precondition(if_match)))
 
     @post(
@@ -52,10 +54,10 @@ class MeController(Controller):
         operation_id="changeMyPassword",
         summary="Change your password",
         status_code=204,
-        responses=documented(PasswordTooWeak, InvalidCredentials),
+        responses=documented(PasswordTooWeak, InvalidCredentials, ReauthenticationRequired, RateLimited),
     )
     async def change_my_password(self, auth: AuthService, data: JSONBody[PasswordChange]) -> None:
-        """Sets a new password and ends every session but the current one."""
+        """Sets a new password and ends every session but the current one. Needs a password entered recently."""
         await auth.change_password(data)
 
     @get("/permissions", operation_id="listMyPermissions", summary="List your permissions")

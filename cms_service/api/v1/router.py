@@ -9,6 +9,7 @@ from cms_service.api.v1.permissions import PermissionController
 from cms_service.api.v1.roles import RoleController
 from cms_service.api.v1.user_roles import UserRoleController
 from cms_service.api.v1.user_sessions import UserSessionController
+from cms_service.api.v1.user_throttle import UserThrottleController
 from cms_service.api.v1.users import UserController
 
 router = Router(
@@ -19,6 +20,7 @@ router = Router(
         UserController,
         UserRoleController,
         UserSessionController,
+        UserThrottleController,
         RoleController,
         PermissionController,
         AuditEventController,

@@ -15,6 +15,7 @@ from cms_service.core.exceptions import (
     ExternalIdTaken,
     LastAdministrator,
     PasswordTooWeak,
+    ReauthenticationRequired,
 )
 from cms_service.core.security import requires
 from cms_service.schemas import ROLE_NAME_PATTERN, Page, UserCreate, UserQuery, UserRead, UserSort, UserUpdate
@@ -105,13 +106,17 @@ class UserController(Controller):
             EmailTaken,
             ExternalIdTaken,
             LastAdministrator,
+            ReauthenticationRequired,
         ),
         response_headers=[ETAG],
     )
     async def update_user(
         self, users: UserService, user_id: FromPath[UUID], data: JSONBody[UserUpdate], if_match: IfMatch
     ) -> Response[UserRead]:
-        """Changes an account that can do no more than you. Deactivating it ends its sessions at once."""
+        """Changes an account that can do no more than you. Deactivating it ends its sessions at once.
+
+        Another e-mail address needs that you have entered your password recently.
+        """
         return tagged(await users.update_user(user_id, data, Precondition(if_match)))
 
     @delete(

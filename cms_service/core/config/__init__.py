@@ -3,7 +3,14 @@
 from cms_service.core.config.environment import load_settings, read_environment
 from cms_service.core.config.logging import configure_logging, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
-from cms_service.core.config.settings import Environment, LogFormat, LogLevel, Registration, Settings
+from cms_service.core.config.settings import (
+    Environment,
+    LogFormat,
+    LogLevel,
+    Registration,
+    Settings,
+    SigningAlgorithm,
+)
 
 __all__ = [
     "Environment",
@@ -11,6 +18,7 @@ __all__ = [
     "LogLevel",
     "Registration",
     "Settings",
+    "SigningAlgorithm",
     "configure_logging",
     "load_settings",
     "log_dictconfig",

@@ -5,6 +5,7 @@ import binascii
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -13,7 +14,8 @@ from cms_service.core.config.variables import Parser, Unusable
 from cms_service.core.exceptions import ConfigurationError
 
 _MINIMUM_KEY_BYTES = 32
-_MINIMUM_PASSWORD_CHARACTERS = 15
+_MINIMUM_PASSWORD_CHARACTERS = 8
+"""The least that any deployment accepts; the policy, which may ask for more, is applied when the account is made."""
 _MAXIMUM_PASSWORD_CHARACTERS = 128
 # Six letters at least, so that a random base64 key contains one of them once in 10^7 keys.
 _PLACEHOLDERS = (
@@ -84,12 +86,15 @@ def is_placeholder(text: str) -> bool:
     return any(word in letters for word in _PLACEHOLDERS)
 
 
-def refuse_reused_secrets(*, secret_key_text: str, admin_password: str | None, database_url: str | None) -> None:
+def refuse_reused_secrets(
+    *, secret_key_texts: Mapping[str, str], admin_password: str | None, database_url: str | None
+) -> None:
     """One leaked secret must not be two."""
-    if secret_key_text and secret_key_text == admin_password:
-        raise ConfigurationError("CMS_SECRET_KEY equals CMS_ADMIN_PASSWORD; expected two different secrets.")
-    if secret_key_text and secret_key_text in unquote(database_url or ""):
-        raise ConfigurationError("CMS_SECRET_KEY is also in CMS_DATABASE_URL; expected two different secrets.")
+    for name, text in secret_key_texts.items():
+        if text and text == admin_password:
+            raise ConfigurationError(f"{name} equals CMS_ADMIN_PASSWORD; expected two different secrets.")
+        if text and text in unquote(database_url or ""):
+            raise ConfigurationError(f"{name} is also in CMS_DATABASE_URL; expected two different secrets.")
     if admin_password and admin_password == unquote(urlsplit(database_url or "").password or ""):
         raise ConfigurationError("CMS_ADMIN_PASSWORD is also in CMS_DATABASE_URL; expected two different secrets.")
 

@@ -89,8 +89,15 @@ def _refuse_contradictions(values: Mapping[str, Any], texts: Mapping[str, str]) 
         )
     if values["database_direct_url"] and not values["database_url"]:
         raise ConfigurationError("CMS_DATABASE_DIRECT_URL is set and CMS_DATABASE_URL is not; expected both.")
+    if values["signing_key_seconds"] <= values["signing_key_ahead_seconds"]:
+        raise ConfigurationError(
+            f"CMS_SIGNING_KEY_SECONDS is {values['signing_key_seconds']}; expected more than "
+            f"CMS_SIGNING_KEY_AHEAD_SECONDS ({values['signing_key_ahead_seconds']})."
+        )
+    if values["secret_key"] and values["secret_key"] == values["secret_key_previous"]:
+        raise ConfigurationError("CMS_SECRET_KEY_PREVIOUS equals CMS_SECRET_KEY; expected another key, or none.")
     refuse_reused_secrets(
-        secret_key_text=texts.get("CMS_SECRET_KEY", ""),
+        secret_key_texts={name: texts.get(name, "") for name in ("CMS_SECRET_KEY", "CMS_SECRET_KEY_PREVIOUS")},
         admin_password=values["admin_password"],
         database_url=values["database_url"],
     )

@@ -20,6 +20,7 @@ from cms_service.core.config.variables import (
     web_origins,
     web_url,
     whole_number,
+    words,
 )
 
 _PREFIX = "CMS_"
@@ -34,6 +35,13 @@ class Environment(StrEnum):
 class Registration(StrEnum):
     OPEN = "open"
     CLOSED = "closed"
+
+
+class SigningAlgorithm(StrEnum):
+    """As JOSE names them (RFC 8037 §3.1, RFC 7518 §3.4)."""
+
+    EDDSA = "EdDSA"
+    ES256 = "ES256"
 
 
 class LogFormat(StrEnum):
@@ -122,12 +130,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             description="The most database connections that one worker opens for whatever writes or lists.",
         ),
     ]
-    database_reader_connections: Annotated[
+    database_fast_lane_connections: Annotated[
         int,
         Variable(
             parser=whole_number(1, 100),
             default="8",
-            description="The most connections that one worker opens besides, for the reads that every request makes.",
+            description="The most connections that one worker opens besides, for what happens on every request.",
         ),
     ]
     database_pool_timeout_seconds: Annotated[
@@ -190,6 +198,40 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "Make one with `openssl rand -base64 32`.",
         ),
     ]
+    secret_key_previous: Annotated[
+        bytes | None,
+        Variable(
+            parser=secret_key(),
+            is_secret=True,
+            description="A second secret key that is accepted besides, while the secret key is changed: what it "
+            "protects is still read, and nothing new is made with it.",
+        ),
+    ]
+    signing_algorithm: Annotated[
+        SigningAlgorithm,
+        Variable(
+            parser=one_of(SigningAlgorithm),
+            default="EdDSA",
+            description="How access tokens are signed. A change makes the next key at once.",
+        ),
+    ]
+    signing_key_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(2, 365 * _DAY_SECONDS),
+            default="7776000",
+            description="How long a key signs access tokens before the next one takes over.",
+        ),
+    ]
+    signing_key_ahead_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 30 * _DAY_SECONDS),
+            default="86400",
+            description="How long before it signs a key is published. Less than `CMS_SIGNING_KEY_SECONDS`, and more "
+            "than verifiers cache the key set.",
+        ),
+    ]
     admin_email: Annotated[
         str,
         Variable(
@@ -214,6 +256,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parser=one_of(Registration),
             default="open",
             description="Whether anybody may register an account, or administrators make them.",
+        ),
+    ]
+    password_min_characters: Annotated[
+        int,
+        Variable(
+            parser=whole_number(8, 64),
+            default="15",
+            description="How many characters a new password has at least. Fewer than 15 are too few where nothing but "
+            "the password protects an account (NIST SP 800-63B-4).",
+        ),
+    ]
+    password_words: Annotated[
+        tuple[str, ...],
+        Variable(
+            parser=words(),
+            default="",
+            example="acme,acme news",
+            description="Words that every guesser knows here, such as the name of the platform. No password is made of "
+            "them, nor of the user's own words.",
         ),
     ]
     access_token_seconds: Annotated[
@@ -247,6 +308,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parser=whole_number(0, 60),
             default="10",
             description="For how long a client that missed the answer to a refresh may repeat it.",
+        ),
+    ]
+    reauthentication_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, _DAY_SECONDS),
+            default="600",
+            description="For how long after entering the password a user may change the e-mail address, the password "
+            "and the like.",
+        ),
+    ]
+    throttle_network_failures: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 1_000_000),
+            default="50",
+            description="So many failed sign-ins in a row from one network (an IPv4 address, an IPv6 /64) are answered "
+            "at once; after each further one, the network waits longer, up to a minute.",
+        ),
+    ]
+    housekeeping_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, _DAY_SECONDS),
+            default="600",
+            description="How often sessions that have ended and counters that hold up nobody are deleted. Of all "
+            "workers and replicas, one does it at a time.",
         ),
     ]
     cors_origins: Annotated[

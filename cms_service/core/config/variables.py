@@ -58,7 +58,14 @@ def directory() -> Parser:
 
 
 def one_of(kind: type[StrEnum]) -> Parser:
-    return Parser(" or ".join(kind), lambda text: kind(text.lower()))
+    members = {member.lower(): member for member in kind}
+
+    def parse(text: str) -> StrEnum:
+        if text.lower() not in members:
+            raise ValueError
+        return members[text.lower()]
+
+    return Parser(" or ".join(kind), parse)
 
 
 def whole_number(lowest: int, highest: int) -> Parser:
@@ -124,6 +131,10 @@ def ip_networks() -> Parser:
         "a comma-separated list of IP addresses or networks, as in 10.0.0.0/8",
         lambda text: tuple(ipaddress.ip_network(network) for network in _split(text)),
     )
+
+
+def words() -> Parser:
+    return Parser("a comma-separated list of words", lambda text: tuple(_split(text)))
 
 
 def _split(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
 from cms_service.core.database.engine import create_engine, for_reading
 from cms_service.core.database.errors import UNIQUENESS, translate_error
+from cms_service.core.database.fast_lane import FastLane, Statement
 from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
 from cms_service.core.database.migrations import (
     current_revision,
@@ -12,7 +13,6 @@ from cms_service.core.database.migrations import (
     migration_connection,
     upgrade,
 )
-from cms_service.core.database.reader import Query, Reader
 from cms_service.core.database.readiness import check_readiness
 from cms_service.core.database.running import direct_url, running_database
 from cms_service.core.database.work import UnitOfWork, WorkFactory, unit_of_work
@@ -20,11 +20,11 @@ from cms_service.core.database.work import UnitOfWork, WorkFactory, unit_of_work
 __all__ = [
     "UNIQUENESS",
     "EmbeddedPostgres",
+    "FastLane",
     "Ordering",
     "Position",
-    "Query",
-    "Reader",
     "Slice",
+    "Statement",
     "UnitOfWork",
     "Window",
     "WorkFactory",

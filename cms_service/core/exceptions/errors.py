@@ -80,6 +80,13 @@ class TokenExpired(ServiceError):
     title = "The access token has expired."
 
 
+class ReauthenticationRequired(ServiceError):
+    """The credential is good, and the user proved who they are too long ago for what is wanted (RFC 9470)."""
+
+    code = "reauthentication_required"
+    title = "Enter your password again first."
+
+
 class InvalidCredentials(ServiceError):
     """Unknown, wrong, inactive and deleted are one answer, so that nobody learns which accounts exist."""
 
@@ -174,8 +181,20 @@ class PreconditionRequired(ServiceError):
 
 
 class RateLimited(ServiceError):
+    """Attempts are being held up. Nothing was tried, and the attempt does not count."""
+
     code = "rate_limited"
-    title = "Too many requests."
+    title = "Too many attempts."
+
+    def __init__(self, *, policy: str = "default", quota: int = 1, retry_after_seconds: int = 1) -> None:
+        super().__init__(
+            f"Too many attempts; the next is possible in {retry_after_seconds} seconds.",
+            retry_after_seconds=retry_after_seconds,
+        )
+        self.policy = policy
+        """Name of the limit that was reached."""
+        self.quota = quota
+        """How many attempts in a row it lets through at once."""
 
 
 class ServiceUnavailable(ServiceError):

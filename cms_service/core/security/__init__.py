@@ -1,56 +1,74 @@
 """Who is calling and what that allows: principals, guards, permissions, tokens, passwords, keys."""
 
 from cms_service.core.security.actor import SYSTEM, Actor
+from cms_service.core.security.common_words import CommonWords
 from cms_service.core.security.cursors import CursorCodec
+from cms_service.core.security.device_tokens import Device, DeviceTokenCodec
 from cms_service.core.security.emails import canonical_email, email_violations
 from cms_service.core.security.guards import PUBLIC, authenticated, principal_of, requires
-from cms_service.core.security.keys import NONCE_BYTES, derive_key, seal, unseal
-from cms_service.core.security.passwords import (
-    ARGON2ID,
-    MAX_CHARACTERS,
-    MIN_CHARACTERS,
-    PasswordCheck,
-    PasswordHasher,
-    password_violations,
-)
+from cms_service.core.security.keys import NONCE_BYTES, Sealer, derive_key
+from cms_service.core.security.password_hasher import ARGON2ID, PasswordCheck, PasswordHasher
+from cms_service.core.security.password_policy import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, PasswordPolicy
 from cms_service.core.security.permissions import EVERYTHING, Grant, exceeding, implies
 from cms_service.core.security.principal import Principal
-from cms_service.core.security.refresh_tokens import SECRET_BYTES, PresentedRefreshToken, RefreshTokenCodec
+from cms_service.core.security.refresh_tokens import (
+    PROOF_BYTES,
+    SECRET_BYTES,
+    PresentedRefreshToken,
+    RefreshTokenCodec,
+    proof_of,
+)
 from cms_service.core.security.request_origin import RequestOrigin
-from cms_service.core.security.signing import ALGORITHM, AccessClaims, AccessTokenCodec, SigningKey, SigningKeySet
+from cms_service.core.security.signing import (
+    LEEWAY_SECONDS,
+    AccessClaims,
+    AccessTokenCodec,
+    SigningKey,
+    SigningKeySet,
+    VerificationKey,
+    load_private_key,
+    new_private_key,
+)
 
 __all__ = [
-    "ALGORITHM",
     "ARGON2ID",
     "EVERYTHING",
+    "LEAST_MIN_CHARACTERS",
+    "LEEWAY_SECONDS",
     "MAX_CHARACTERS",
-    "MIN_CHARACTERS",
     "NONCE_BYTES",
+    "PROOF_BYTES",
     "PUBLIC",
     "SECRET_BYTES",
     "SYSTEM",
     "AccessClaims",
     "AccessTokenCodec",
     "Actor",
+    "CommonWords",
     "CursorCodec",
+    "Device",
+    "DeviceTokenCodec",
     "Grant",
     "PasswordCheck",
     "PasswordHasher",
+    "PasswordPolicy",
     "PresentedRefreshToken",
     "Principal",
     "RefreshTokenCodec",
     "RequestOrigin",
+    "Sealer",
     "SigningKey",
     "SigningKeySet",
+    "VerificationKey",
     "authenticated",
     "canonical_email",
     "derive_key",
     "email_violations",
     "exceeding",
     "implies",
-    "password_violations",
+    "load_private_key",
+    "new_private_key",
     "principal_of",
+    "proof_of",
     "requires",
-    "seal",
-    "unseal",
 ]

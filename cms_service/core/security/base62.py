@@ -30,3 +30,11 @@ def decode(text: str, length: int) -> bytes:
         return number.to_bytes(length)
     except OverflowError:
         raise ValueError("too long") from None
+
+
+def width_of(length: int) -> int:
+    """How many characters `length` bytes need."""
+    width = 0
+    while 62**width < 256**length:
+        width += 1
+    return width

@@ -12,6 +12,8 @@ class Principal(msgspec.Struct, frozen=True):
 
     user_id: UUID
     session_id: UUID
+    authenticated_at: int
+    """When the user last proved who they are, in seconds since the epoch."""
     permissions: frozenset[str]
     """Held without a scope: the service's own resources have none."""
 

@@ -1,75 +1,59 @@
-"""The form of a refresh token.
+"""Refresh tokens: the id of a session, a counter, and a proof, which is the beginning of SHA-256(secret ‖ counter).
 
-`cms_r_` + base62(id ‖ counter ‖ tag) + base62(CRC32), where the tag is HMAC-SHA256(key, id ‖ secret ‖ counter).
-
-The live token of a session can be derived again from its row, so that two tabs that refresh at once get the same
-successor, while the rows alone, without the key, give no token away. The checksum lets scanners and
-this service tell a typo from a forgery without asking the database.
+The secret is in the session's row, the key of the tag is not in the database: whoever has only one of them can make no
+token. The tag is checked before the database is asked; the database compares the proof in the very statement that
+rotates, and never sees the key. The live token of a session can be computed again from its row, so that two tabs that
+refresh at once get the same successor.
 """
 
-import hmac
 from hashlib import sha256
 from uuid import UUID
-from zlib import crc32
 
 import msgspec
 
 from cms_service.core.exceptions import RefreshTokenInvalid
-from cms_service.core.security import base62
+from cms_service.core.security.opaque_tokens import OpaqueTokenCodec
 
 PREFIX = "cms_r_"
 SECRET_BYTES = 32
-_ID_BYTES, _COUNTER_BYTES, _TAG_BYTES = 16, 4, 32
-_PAYLOAD_BYTES = _ID_BYTES + _COUNTER_BYTES + _TAG_BYTES
-_PAYLOAD_WIDTH, _CHECKSUM_WIDTH = 70, 6
-LENGTH = len(PREFIX) + _PAYLOAD_WIDTH + _CHECKSUM_WIDTH
+PROOF_BYTES = 16
+_ID_BYTES, _COUNTER_BYTES = 16, 4
 
 
 class PresentedRefreshToken(msgspec.Struct, frozen=True):
-    """A token of the right form. Whether it is genuine, only its row can tell."""
+    """A token that this service made. Whether it is still good, only its row can tell."""
 
     session_id: UUID
     counter: int
-    tag: bytes
+    proof: bytes
 
 
 class RefreshTokenCodec:
-    """Writes and reads refresh tokens."""
+    """Writes and reads refresh tokens. Those made with the previous key are read too."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, previous_key: bytes | None = None) -> None:
+        self._codec = OpaqueTokenCodec(PREFIX, _ID_BYTES + _COUNTER_BYTES + PROOF_BYTES, key, previous_key)
 
     def encode(self, session_id: UUID, secret: bytes, counter: int) -> str:
-        payload = session_id.bytes + counter.to_bytes(_COUNTER_BYTES) + self._tag(session_id, secret, counter)
-        body = PREFIX + base62.encode(payload, _PAYLOAD_WIDTH)
-        return body + _checksum(body)
+        return self._codec.write(session_id.bytes + counter.to_bytes(_COUNTER_BYTES) + proof_of(secret, counter))
 
     def decode(self, token: str) -> PresentedRefreshToken:
-        """What `token` claims to be.
+        """What `token` says.
 
         Raises:
-            RefreshTokenInvalid: the form or the checksum is wrong.
+            RefreshTokenInvalid: the form, the checksum or the tag is wrong.
         """
-        body = token[:-_CHECKSUM_WIDTH]
-        if len(token) != LENGTH or not token.startswith(PREFIX) or token[-_CHECKSUM_WIDTH:] != _checksum(body):
-            raise RefreshTokenInvalid
         try:
-            payload = base62.decode(body[len(PREFIX) :], _PAYLOAD_BYTES)
+            payload = self._codec.read(token)
         except ValueError:
             raise RefreshTokenInvalid from None
         return PresentedRefreshToken(
             session_id=UUID(bytes=payload[:_ID_BYTES]),
-            counter=int.from_bytes(payload[_ID_BYTES : _ID_BYTES + _COUNTER_BYTES]),
-            tag=payload[-_TAG_BYTES:],
+            counter=int.from_bytes(payload[_ID_BYTES:-PROOF_BYTES]),
+            proof=payload[-PROOF_BYTES:],
         )
 
-    def is_genuine(self, presented: PresentedRefreshToken, secret: bytes) -> bool:
-        """Whether this service made it for the session whose row holds `secret`; takes the same time either way."""
-        return hmac.compare_digest(presented.tag, self._tag(presented.session_id, secret, presented.counter))
 
-    def _tag(self, session_id: UUID, secret: bytes, counter: int) -> bytes:
-        return hmac.digest(self._key, session_id.bytes + secret + counter.to_bytes(_COUNTER_BYTES), sha256)
-
-
-def _checksum(body: str) -> str:
-    return base62.encode(crc32(body.encode()).to_bytes(4), _CHECKSUM_WIDTH)
+def proof_of(secret: bytes, counter: int) -> bytes:
+    """What shows that the row was known to whoever made the token."""
+    return sha256(secret + counter.to_bytes(_COUNTER_BYTES)).digest()[:PROOF_BYTES]

@@ -1,14 +1,14 @@
-"""Reads on the hottest paths: one statement, no transaction, no ORM, straight on asyncpg.
+"""The way of the hottest paths: one statement, which is its own transaction, straight on asyncpg.
 
 A read through a unit of work costs some 700 µs of this process's time, through asyncpg's own pool some 150 µs, and
-through this some 60 µs (`docs/decisions/0009-hot-reads.md`).
+through this some 60 µs (`docs/decisions/0009-fast-lane.md`).
 """
 
 import asyncio
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Executable
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cms_service.core.config import Settings
@@ -17,11 +17,11 @@ from cms_service.core.database.connecting import connect_arguments
 _DIALECT: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
 
-class Query:
+class Statement:
     """A statement in the terms of the models, compiled once."""
 
-    def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
-        compiled = statement.compile(dialect=_DIALECT)
+    def __init__(self, statement: Executable) -> None:
+        compiled: Any = statement.compile(dialect=_DIALECT)  # type: ignore[attr-defined]
         self.sql = str(compiled)
         self._names: list[str] = list(compiled.positiontup or [])
         self._constants = compiled.params
@@ -30,39 +30,39 @@ class Query:
         return [values[name] if name in values else self._constants[name] for name in self._names]
 
 
-class Reader:
+class FastLane:
     """A few connections of its own, opened as they are needed; each carries one statement at a time."""
 
     def __init__(self, settings: Settings) -> None:
         self._address = (settings.database_url or "").replace("postgresql+asyncpg://", "postgresql://", 1)
         self._arguments = connect_arguments(settings)
         self._wait_seconds = settings.database_pool_timeout_seconds
-        self._slots = asyncio.Semaphore(settings.database_reader_connections)
+        self._slots = asyncio.Semaphore(settings.database_fast_lane_connections)
         self._idle: list[asyncpg.Connection] = []
 
-    async def fetch_row(self, query: Query, **values: Any) -> asyncpg.Record | None:
-        """The first row.
+    async def fetch_row(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
+        """The first row; what the statement writes is committed then.
 
         Raises:
             TimeoutError: no connection was free in time, or the server did not answer in time.
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
         """
         try:
-            return await self._fetch_row(query, values)
+            return await self._fetch_row(statement, values)
         except asyncpg.InternalClientError:
             # The server has just ended this connection, so that nothing was sent; the idle ones will fare no better.
             self.close()
-            return await self._fetch_row(query, values)
+            return await self._fetch_row(statement, values)
 
     def close(self) -> None:
         """No connection is idle any more."""
         while self._idle:
             self._idle.pop().terminate()
 
-    async def _fetch_row(self, query: Query, values: dict[str, Any]) -> asyncpg.Record | None:
+    async def _fetch_row(self, statement: Statement, values: dict[str, Any]) -> asyncpg.Record | None:
         connection = await self._borrow()
         try:
-            return await connection.fetchrow(query.sql, *query.arguments(values))
+            return await connection.fetchrow(statement.sql, *statement.arguments(values))
         except asyncpg.PostgresError:
             raise
         except BaseException:
@@ -75,8 +75,11 @@ class Reader:
             self._slots.release()
 
     async def _borrow(self) -> asyncpg.Connection:
-        async with asyncio.timeout(self._wait_seconds):
-            await self._slots.acquire()
+        if self._slots.locked():
+            async with asyncio.timeout(self._wait_seconds):
+                await self._slots.acquire()
+        else:
+            await self._slots.acquire()  # Does not wait: a timer for nothing would cost as much as the rest.
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():

@@ -1,0 +1,62 @@
+"""Finding and deleting what no longer counts, a little at a time."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select
+
+from cms_service.core.database import UnitOfWork
+from cms_service.models import RefreshToken, SigningKey, Throttle
+from cms_service.repositories.throttle import ACCOUNT
+
+HOUSEKEEPING_LOCK = 0x636D735F686F7573  # "cms_hous"
+
+
+class HousekeepingRepository:
+    """Deletes rows that were dead for some time already."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._session = work.session
+
+    async def try_lock(self) -> bool:
+        """Whether no other process keeps house before this transaction ends."""
+        return bool(await self._session.scalar(select(func.pg_try_advisory_xact_lock(HOUSEKEEPING_LOCK))))
+
+    async def purge_sessions(self, dead_for: timedelta, after: UUID, limit: int) -> tuple[UUID | None, int]:
+        """Looks at the next `limit` sessions after that id; the last one looked at, if any, and how many are gone.
+
+        It walks the primary key, so that no rotation has to maintain an index for this.
+        """
+        cutoff = func.now() - dead_for
+        is_dead = or_(
+            func.coalesce(RefreshToken.revoked_at < cutoff, False),
+            RefreshToken.idle_expires_at < cutoff,
+            RefreshToken.expires_at < cutoff,
+        )
+        page = select(RefreshToken.id, is_dead.label("is_dead")).where(RefreshToken.id > after)
+        rows = (await self._session.execute(page.order_by(RefreshToken.id).limit(limit))).all()
+        dead = [row.id for row in rows if row.is_dead]
+        if dead:
+            await self._session.execute(delete(RefreshToken).where(RefreshToken.id.in_(dead)))
+        return (rows[-1].id if rows else None), len(dead)
+
+    async def purge_throttles(self, idle_for: timedelta, limit: int) -> int:
+        """Deletes counters that hold up nobody any more; an account's failures in a row are never forgotten."""
+        idle = (
+            select(Throttle.purpose, Throttle.subject)
+            .where(
+                Throttle.last_failed_at < func.now() - idle_for,
+                Throttle.blocked_until < func.now(),
+                or_(Throttle.purpose != ACCOUNT, Throttle.failures == 0),
+            )
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("idle")
+        )
+        statement = delete(Throttle).where(Throttle.purpose == idle.c.purpose, Throttle.subject == idle.c.subject)
+        return len((await self._session.execute(statement.returning(Throttle.purpose))).all())
+
+    async def purge_signing_keys(self, retired_for: timedelta) -> int:
+        """Deletes keys that have verified nothing for so long, and with them the private keys."""
+        statement = delete(SigningKey).where(SigningKey.retires_at < func.now() - retired_for)
+        return len((await self._session.execute(statement.returning(SigningKey.kid))).all())

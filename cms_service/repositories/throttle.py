@@ -1,0 +1,182 @@
+"""Counting attempts, where every replica sees them. Each statement is its own transaction: no refusal undoes it."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Interval,
+    LargeBinary,
+    String,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy import delete as delete_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.elements import Grouping
+
+from cms_service.core.database import FastLane, Statement
+from cms_service.models import Throttle
+
+ACCOUNT = "account"
+"""Purpose of the rows of accounts, whose subject is the id. What others count there is seen by whoever tries next."""
+
+
+class Counter(msgspec.Struct, frozen=True):
+    """What is counted, and by which rule."""
+
+    purpose: str
+    subject: bytes
+    free: int
+    """So many attempts in a row are let through at once."""
+    delays: Sequence[timedelta]
+    """How long nothing is let through after each of those, after one more, two more …; the last counts for the rest."""
+    forgotten_after: timedelta
+    """After a pause this long, an attempt is the first in a row again."""
+    most_failures: int = 1_000_000
+    """As far as this counter can raise the count of failures, and no further."""
+
+    def as_values(self) -> dict[str, Any]:
+        return msgspec.structs.asdict(self)
+
+
+class ThrottleState(msgspec.Struct, frozen=True):
+    """What is known of one account."""
+
+    failures: int
+    """Since the last success."""
+    blocked_until: datetime | None
+    """None where it is over."""
+
+
+_NOW = func.clock_timestamp()
+_DELAYS: ColumnElement[Any] = Grouping(bindparam("delays", type_=ARRAY(Interval)))
+_STREAK = case(
+    (Throttle.last_failed_at < _NOW - bindparam("forgotten_after", type_=Interval), 1), else_=Throttle.streak + 1
+)
+WAIT_SECONDS = func.greatest(0, func.extract("epoch", Throttle.blocked_until - _NOW)).label("wait_seconds")
+IS_COUNTER = and_(
+    Throttle.purpose == bindparam("purpose", type_=String), Throttle.subject == bindparam("subject", type_=LargeBinary)
+)
+_IS_ACCOUNT = and_(Throttle.purpose == ACCOUNT, Throttle.subject == bindparam("account", type_=LargeBinary))
+
+
+def _delay_after(streak: ColumnElement[int]) -> ColumnElement[Any]:
+    beyond = func.greatest(streak - bindparam("free", type_=Integer) + 2, 1)
+    return _DELAYS[func.least(beyond, func.cardinality(_DELAYS))]
+
+
+def _count() -> ReturningInsert[int]:
+    """One more attempt. No row comes back, and nothing is counted, where attempts are being held up."""
+    first = {"failures": 1, "streak": 1, "last_failed_at": _NOW, "blocked_until": _NOW + _delay_after(literal(1))}
+    return (
+        insert(Throttle)
+        .values(purpose=bindparam("purpose", type_=String), subject=bindparam("subject", type_=LargeBinary), **first)
+        .on_conflict_do_update(
+            index_elements=[Throttle.purpose, Throttle.subject],
+            set_={
+                "failures": func.greatest(
+                    Throttle.failures, func.least(Throttle.failures + 1, bindparam("most_failures", type_=Integer))
+                ),
+                "streak": _STREAK,
+                "last_failed_at": _NOW,
+                "blocked_until": _NOW + _delay_after(_STREAK),
+            },
+            where=Throttle.blocked_until <= _NOW,
+        )
+        .returning(Throttle.failures)
+    )
+
+
+def _count_besides() -> ReturningInsert[int]:
+    """The same, counted on the account as well, without holding up anybody there."""
+    counted = _count().cte("counted")
+    return (
+        insert(Throttle)
+        .from_select(
+            ["purpose", "subject", "failures"],
+            select(literal(ACCOUNT), bindparam("account", type_=LargeBinary), literal(1)).select_from(counted),
+        )
+        .on_conflict_do_update(
+            index_elements=[Throttle.purpose, Throttle.subject],
+            set_={"failures": Throttle.failures + 1, "last_failed_at": _NOW},
+        )
+        .returning(Throttle.failures)
+    )
+
+
+_COUNT = Statement(_count())
+_COUNT_BESIDES = Statement(_count_besides())
+_STATE = Statement(
+    select(
+        Throttle.failures,
+        WAIT_SECONDS,
+        case((Throttle.blocked_until > _NOW, Throttle.blocked_until)).label("blocked_until"),
+    ).where(IS_COUNTER)
+)
+_UNCOUNT = Statement(
+    update(Throttle)
+    .where(or_(IS_COUNTER, _IS_ACCOUNT))
+    .values(
+        failures=func.greatest(Throttle.failures - 1, 0),
+        streak=case((IS_COUNTER, func.greatest(Throttle.streak - 1, 0)), else_=Throttle.streak),
+        blocked_until=case((IS_COUNTER, _NOW), else_=Throttle.blocked_until),
+    )
+)
+_FORGET = Statement(delete_(Throttle).where(IS_COUNTER))
+_FORGET_FAILURES = Statement(update(Throttle).where(_IS_ACCOUNT).values(failures=0))
+
+
+class ThrottleRepository:
+    """Works on the fast lane."""
+
+    def __init__(self, lane: FastLane) -> None:
+        self._lane = lane
+
+    async def count(self, counter: Counter, account_id: UUID | None = None) -> int | None:
+        """One more attempt; the account's failures since the last success, or the counter's own where there is none.
+
+        None where attempts are being held up: then nothing was counted.
+        """
+        if account_id is None or counter.purpose == ACCOUNT:
+            row = await self._lane.fetch_row(_COUNT, **counter.as_values())
+        else:
+            row = await self._lane.fetch_row(_COUNT_BESIDES, **counter.as_values(), account=account_id.bytes)
+        return None if row is None else int(row["failures"])
+
+    async def uncount(self, counter: Counter, account_id: UUID | None = None) -> None:
+        """The attempt did not happen after all."""
+        account = account_id.bytes if account_id else b""
+        await self._lane.fetch_row(_UNCOUNT, purpose=counter.purpose, subject=counter.subject, account=account)
+
+    async def wait_seconds(self, counter: Counter) -> float:
+        """How long attempts are being held up from now on; 0 where they are not."""
+        row = await self._lane.fetch_row(_STATE, purpose=counter.purpose, subject=counter.subject)
+        return 0 if row is None else float(row["wait_seconds"])
+
+    async def state_of_account(self, account_id: UUID) -> ThrottleState:
+        """What strangers' attempts, and with `failures` everybody's, amount to."""
+        row = await self._lane.fetch_row(_STATE, purpose=ACCOUNT, subject=account_id.bytes)
+        return ThrottleState(0, None) if row is None else ThrottleState(row["failures"], row["blocked_until"])
+
+    async def forget(self, counter: Counter, account_id: UUID | None = None) -> None:
+        """An attempt has succeeded: the next is the first again, and so is the account's next failure."""
+        await self._lane.fetch_row(_FORGET, purpose=counter.purpose, subject=counter.subject)
+        if account_id is not None and counter.purpose != ACCOUNT:
+            await self._lane.fetch_row(_FORGET_FAILURES, account=account_id.bytes)
+
+    async def forget_account(self, account_id: UUID) -> None:
+        """Nobody has ever tried."""
+        await self._lane.fetch_row(_FORGET, purpose=ACCOUNT, subject=account_id.bytes)

@@ -1,0 +1,87 @@
+"""Deleting what no longer counts, behind everybody's back."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+import structlog
+
+from cms_service.core.database import WorkFactory, translate_error
+from cms_service.repositories import HousekeepingRepository
+
+KEPT = timedelta(days=1)
+"""How long a session that has ended, a counter that holds up nobody and a retired key are still there to be seen."""
+BATCH_SIZE = 500
+PAUSE_SECONDS = 0.05
+"""Between two batches, so that whoever waits for the database has it in between."""
+
+_FIRST_ID = UUID(int=0)
+
+_log = structlog.get_logger("cms_service.housekeeping")
+
+Batch: TypeAlias = Callable[[HousekeepingRepository], Awaitable[tuple[int, bool]]]
+"""Does some of the work; how many rows are gone, and whether there may be more."""
+
+
+class Housekeeper:
+    """Every process has one; of all of them, one works at a time."""
+
+    def __init__(self, work: WorkFactory, every_seconds: float) -> None:
+        self._work = work
+        self._every_seconds = every_seconds
+
+    async def keep_house(self) -> None:
+        """Cleans now and again until cancelled. What fails is tried again the next time."""
+        while True:
+            await asyncio.sleep(self._every_seconds)
+            try:
+                await self.clean()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
+                if translate_error(error) is None:
+                    _log.exception("housekeeping_failed")
+
+    async def clean(self) -> None:
+        """Everything that is dead now is gone, unless another process is at it."""
+        purged = {
+            "sessions": await self._repeat(_Sessions().purge),
+            "throttles": await self._repeat(_purge_throttles),
+            "signing_keys": await self._repeat(_purge_signing_keys),
+        }
+        if any(purged.values()):
+            _log.info("purged", **purged)
+
+    async def _repeat(self, batch: Batch) -> int:
+        total, is_more = 0, True
+        while is_more:
+            async with self._work() as work:
+                repository = HousekeepingRepository(work)
+                if not await repository.try_lock():
+                    return total
+                purged, is_more = await batch(repository)
+            total += purged
+            if is_more:
+                await asyncio.sleep(PAUSE_SECONDS)
+        return total
+
+
+class _Sessions:
+    """A walk through all sessions."""
+
+    def __init__(self) -> None:
+        self._after = _FIRST_ID
+
+    async def purge(self, repository: HousekeepingRepository) -> tuple[int, bool]:
+        last, purged = await repository.purge_sessions(KEPT, self._after, BATCH_SIZE)
+        self._after = last or self._after
+        return purged, last is not None
+
+
+async def _purge_throttles(repository: HousekeepingRepository) -> tuple[int, bool]:
+    purged = await repository.purge_throttles(KEPT, BATCH_SIZE)
+    return purged, purged == BATCH_SIZE
+
+
+async def _purge_signing_keys(repository: HousekeepingRepository) -> tuple[int, bool]:
+    return await repository.purge_signing_keys(KEPT), False

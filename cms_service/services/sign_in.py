@@ -1,0 +1,108 @@
+"""Signing in."""
+
+from contextlib import suppress
+from datetime import timedelta
+from uuid import uuid4
+
+import msgspec
+
+from cms_service.core.exceptions import InvalidCredentials, Overloaded, ValidationFailed
+from cms_service.core.security import SECRET_BYTES, Actor, Device, PasswordHasher, canonical_email
+from cms_service.repositories import Credentials, SignInOrigin, SignInRepository
+from cms_service.schemas import LoginRequest, LoginResponse
+from cms_service.services._reading import read_members
+from cms_service.services.sign_in_throttle import Attempt, SignInThrottle
+from cms_service.services.token_issuer import TokenIssuer
+
+
+class SignInService:
+    """Proves who somebody is, once; sessions carry it on.
+
+    One for the whole process. Each step is a statement of its own: a connection is not held while a password is
+    hashed, and what was counted before is not undone by the refusal that follows.
+    """
+
+    def __init__(
+        self, sign_ins: SignInRepository, throttle: SignInThrottle, hasher: PasswordHasher, issuer: TokenIssuer
+    ) -> None:
+        self._sign_ins = sign_ins
+        self._throttle = throttle
+        self._hasher = hasher
+        self._issuer = issuer
+        self._idle_lifetime = timedelta(seconds=issuer.settings.refresh_idle_seconds)
+        self._lifetime = timedelta(seconds=issuer.settings.refresh_absolute_seconds)
+
+    async def login(self, data: LoginRequest, actor: Actor) -> LoginResponse:
+        """A new session.
+
+        Raises:
+            InvalidCredentials: unknown, inactive or deleted account, or wrong password: one answer, at one cost.
+            RateLimited: too many attempts before this one.
+            Overloaded: too many passwords are being checked.
+        """
+        self._hasher.refuse_when_full()
+        email = _canonical(data.email)
+        origin = _origin_of(actor)
+        network = self._throttle.network(origin.ip)
+        credentials, network_wait_seconds = await self._sign_ins.find_credentials(email, network)
+        device = self._known_device(data.device_token, credentials)
+        if device is not None:
+            attempt = await self._throttle.admit_device(device)
+        else:
+            self._throttle.refuse_network(network, network_wait_seconds)
+            attempt = await self._throttle.admit_stranger(email, credentials.user_id if credentials else None)
+        proven = await self._prove(data.password, credentials, attempt)
+        opened = (
+            await self._sign_ins.open(
+                proven,
+                secret=self._issuer.entropy.token_bytes(SECRET_BYTES),
+                idle_lifetime=self._idle_lifetime,
+                lifetime=self._lifetime,
+                origin=origin,
+                counter=attempt.counter,
+            )
+            if proven is not None
+            else None
+        )
+        if opened is None:
+            await self._sign_ins.record_failure(credentials.user_id if credentials else None, origin)
+            await self._throttle.charge_network(origin.ip)
+            raise InvalidCredentials
+        tokens = await self._issuer.issue_pair(opened.session)
+        device = device or Device(id=uuid4(), user_id=opened.session.user_id)
+        return LoginResponse(
+            **msgspec.structs.asdict(tokens),
+            device_token=self._issuer.device_tokens.encode(device, self._issuer.clock.now()),
+            user=read_members(opened.user),
+        )
+
+    def _known_device(self, token: str | None, credentials: Credentials | None) -> Device | None:
+        if token is None or credentials is None:
+            return None
+        device = self._issuer.device_tokens.decode(token, self._issuer.clock.now())
+        return device if device is not None and device.user_id == credentials.user_id else None
+
+    async def _prove(self, password: str, credentials: Credentials | None, attempt: Attempt) -> Credentials | None:
+        """The credentials, if the password is theirs and they may be used."""
+        is_usable = credentials is not None and credentials.is_active and not attempt.is_futile
+        try:
+            check = await self._hasher.check(credentials.password_hash if credentials and is_usable else None, password)
+        except Overloaded:
+            await self._throttle.withdraw(attempt)
+            raise
+        if credentials is not None and check.needs_rehash:
+            with suppress(Overloaded):  # Then at another sign-in.
+                return await self._sign_ins.renew_hash(credentials, await self._hasher.hash(password))
+        return credentials if check.is_correct else None
+
+
+def _canonical(email: str) -> str:
+    try:
+        return canonical_email(email)
+    except ValidationFailed:
+        return email  # Of nobody, since it is never stored like this.
+
+
+def _origin_of(actor: Actor) -> SignInOrigin:
+    origin = actor.origin
+    return SignInOrigin(origin.ip, origin.user_agent, origin.request_id) if origin else SignInOrigin(None, None, None)

@@ -1,0 +1,165 @@
+"""Holding up those who guess passwords, and nobody else.
+
+Delays, not lockouts. A stranger's attempts are counted for the account and, when they fail, for the network. Whoever
+has signed in before from a device, or is signed in, is counted apart, so that no stranger can keep them out. However
+many delays an attacker sits out, only so many guesses in a row are ever compared with an account's password.
+"""
+
+import asyncio
+import hmac
+import math
+from datetime import timedelta
+from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
+from uuid import UUID
+
+import msgspec
+
+from cms_service.core.exceptions import RateLimited
+from cms_service.core.security import Device
+from cms_service.repositories import ACCOUNT, Counter, ThrottleRepository, ThrottleState
+
+MOST_GUESSES = 100
+"""Failures in a row after which no guess is compared with an account's password (NIST SP 800-63B-4 §3.2.2)."""
+MOST_GUESSES_OF_STRANGERS = 90
+"""The rest is left to those who are known: strangers cannot raise the count beyond, or they would lock them out."""
+
+FREE_ATTEMPTS = 5
+LONGEST_DELAY_SECONDS = 900
+LONGEST_NETWORK_DELAY_SECONDS = 60
+ATTEMPTS_FORGOTTEN_AFTER = timedelta(days=1)
+NETWORK_FORGOTTEN_AFTER = timedelta(hours=1)
+IPV6_NETWORK_BITS = 64
+"""What one subscriber has at the least."""
+
+PATIENCE_SECONDS = 1.0
+"""An attempt that would be let through so soon waits for it. Of many correct ones at once, the first clears the way."""
+POLL_SECONDS = 0.1
+MOST_POLLS = 12
+MOST_WAITING = 32
+"""At once in this process."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An attempt that was let through. It counts as a failure until it succeeds."""
+
+    counter: Counter
+    account_id: UUID | None
+    is_futile: bool
+    """The account has seen too many failures: the guess must not be compared with its password, nor may that show."""
+
+
+class SignInThrottle:
+    """One for the whole process; what it counts is shared by all of them."""
+
+    def __init__(self, throttles: ThrottleRepository, key: bytes, network_failures: int) -> None:
+        self._throttles = throttles
+        self._key = key
+        self._network_failures = network_failures
+        self._waiting = 0
+
+    def network(self, ip: str | None) -> Counter:
+        """The counter of the network from which a request came."""
+        return Counter(
+            "network",
+            self._digest(network_of(ip)),
+            self._network_failures,
+            _delays(LONGEST_NETWORK_DELAY_SECONDS),
+            NETWORK_FORGOTTEN_AFTER,
+        )
+
+    def refuse_network(self, network: Counter, wait_seconds: float) -> None:
+        """Raises RateLimited where the network still has to wait."""
+        if wait_seconds > 0:
+            raise _refusal(network, wait_seconds)
+
+    async def refuse_busy_network(self, ip: str | None) -> None:
+        """Raises RateLimited where the network from which a request came still has to wait."""
+        network = self.network(ip)
+        self.refuse_network(network, await self._throttles.wait_seconds(network))
+
+    async def admit_stranger(self, email: str, account_id: UUID | None) -> Attempt:
+        """An attempt on an account, or on an address that has none. Raises RateLimited."""
+        if account_id is None:
+            return await self._admit(_counter("address", self._digest(email)), None)
+        counter = _counter(ACCOUNT, account_id.bytes, most_failures=MOST_GUESSES_OF_STRANGERS + 1)
+        return await self._admit(counter, account_id)
+
+    async def admit_device(self, device: Device) -> Attempt:
+        """An attempt from where the user has signed in before. Raises RateLimited."""
+        return await self._admit(_counter("device", device.id.bytes), device.user_id)
+
+    async def admit_session(self, session_id: UUID, account_id: UUID) -> Attempt:
+        """An attempt of somebody who is signed in. Raises RateLimited."""
+        return await self._admit(_counter("session", session_id.bytes), account_id)
+
+    async def withdraw(self, attempt: Attempt) -> None:
+        """The attempt was let through and then not made."""
+        await self._throttles.uncount(attempt.counter, attempt.account_id)
+
+    async def succeed(self, attempt: Attempt) -> None:
+        """The attempt was right: those before it are forgotten."""
+        await self._throttles.forget(attempt.counter, attempt.account_id)
+
+    async def state(self, account_id: UUID) -> ThrottleState:
+        """What was tried on the account."""
+        return await self._throttles.state_of_account(account_id)
+
+    async def lift(self, account_id: UUID) -> None:
+        """Whatever was tried on the account is forgotten."""
+        await self._throttles.forget_account(account_id)
+
+    async def charge_network(self, ip: str | None) -> None:
+        """Something from this network has failed."""
+        await self._throttles.count(self.network(ip))
+
+    async def _admit(self, counter: Counter, account_id: UUID | None) -> Attempt:
+        failures = await self._throttles.count(counter, account_id)
+        polls = 0
+        while failures is None:
+            wait_seconds = await self._throttles.wait_seconds(counter)
+            if wait_seconds > PATIENCE_SECONDS or polls == MOST_POLLS or self._waiting == MOST_WAITING:
+                raise _refusal(counter, wait_seconds)
+            await self._wait(min(wait_seconds, POLL_SECONDS))
+            polls += 1
+            failures = await self._throttles.count(counter, account_id)
+        if counter.purpose in {ACCOUNT, "address"}:
+            return Attempt(counter, account_id, is_futile=failures > MOST_GUESSES_OF_STRANGERS)
+        if failures > MOST_GUESSES:
+            # Whoever is known may know why.
+            raise _refusal(counter, LONGEST_DELAY_SECONDS)
+        return Attempt(counter, account_id, is_futile=False)
+
+    async def _wait(self, seconds: float) -> None:
+        self._waiting += 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting -= 1
+
+    def _digest(self, text: str) -> bytes:
+        """The table shows neither addresses nor networks."""
+        return hmac.digest(self._key, text.encode(), sha256)
+
+
+def network_of(ip: str | None) -> str:
+    """The network that one subscriber has: an IPv4 address, or the first half of an IPv6 address."""
+    address = ip_address(ip) if ip else None
+    if isinstance(address, IPv6Address):
+        return f"{IPv6Address(int(address) >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS)}/{IPV6_NETWORK_BITS}"
+    return str(address)
+
+
+def _counter(purpose: str, subject: bytes, **limits: int) -> Counter:
+    return Counter(purpose, subject, FREE_ATTEMPTS, _delays(LONGEST_DELAY_SECONDS), ATTEMPTS_FORGOTTEN_AFTER, **limits)
+
+
+def _refusal(counter: Counter, wait_seconds: float) -> RateLimited:
+    policy = ACCOUNT if counter.purpose == "address" else counter.purpose
+    return RateLimited(policy=policy, quota=counter.free, retry_after_seconds=max(1, math.ceil(wait_seconds)))
+
+
+def _delays(longest_seconds: int) -> list[timedelta]:
+    """Nothing, a second, and then the double each time."""
+    doubled = [2**power for power in range(longest_seconds.bit_length()) if 2**power < longest_seconds]
+    return [timedelta(seconds=seconds) for seconds in (0, *doubled, longest_seconds)]

@@ -1,0 +1,85 @@
+"""What no longer counts goes away by itself, a day later, and nothing else does."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from tests.eventually import eventually
+from tests.fixtures import Database, DatabaseFactory, ServiceFactory
+
+LONG_AGO, RECENTLY = "now() - interval '25 hours'", "now() - interval '23 hours'"
+SESSION = """
+    INSERT INTO refresh_tokens (id, user_id, secret, idle_expires_at, expires_at, revoked_at)
+    SELECT gen_random_uuid(), $1, 'secret', {idle_expires_at}, {expires_at}, {revoked_at} FROM generate_series(1, $2)
+"""
+THROTTLE = """
+    INSERT INTO throttles (purpose, subject, failures, last_failed_at, blocked_until)
+    VALUES ('{purpose}', $1, {failures}, {last_failed_at}, {blocked_until})
+"""
+SIGNING_KEY = """
+    INSERT INTO signing_keys (kid, algorithm, encrypted_private_key, active_from, retires_at)
+    VALUES ($1, 'EdDSA', 'sealed', {active_from}, {retires_at})
+"""
+MORE_THAN_TWO_BATCHES = 1_100
+
+
+async def add_sessions(db: asyncpg.Connection, user_id: UUID, count: int = 1, **columns: str) -> None:
+    live = {"idle_expires_at": "now() + interval '1 hour'", "expires_at": "now() + interval '1 hour'"}
+    await db.execute(SESSION.format(**live | {"revoked_at": "NULL"} | columns), user_id, count)
+
+
+async def add_throttle(db: asyncpg.Connection, **columns: Any) -> bytes:
+    subject = uuid4().bytes
+    idle = {"purpose": "address", "failures": 3, "last_failed_at": LONG_AGO, "blocked_until": LONG_AGO}
+    await db.execute(THROTTLE.format(**idle | columns), subject)
+    return subject
+
+
+async def add_signing_key(db: asyncpg.Connection, kid: str, retires_at: str) -> None:
+    await db.execute(SIGNING_KEY.format(active_from=LONG_AGO, retires_at=retires_at), kid)
+
+
+@pytest.fixture
+async def fresh(fresh_database: DatabaseFactory) -> Database:
+    return await fresh_database()
+
+
+async def test_dead_rows_are_purged_while_two_replicas_with_two_workers_keep_house(
+    fresh: Database, service_factory: ServiceFactory
+) -> None:
+    db = await fresh.connect()
+    user_id = uuid4()
+    await db.execute("INSERT INTO users (id, email, display_name) VALUES ($1, 'ada@example.org', 'Ada')", user_id)
+    await add_sessions(db, user_id, MORE_THAN_TWO_BATCHES, revoked_at=LONG_AGO)
+    await add_sessions(db, user_id, 10, idle_expires_at=LONG_AGO)
+    await add_sessions(db, user_id, 10, expires_at=LONG_AGO)
+    await add_sessions(db, user_id, 2, revoked_at=RECENTLY)
+    await add_sessions(db, user_id, 3, idle_expires_at=RECENTLY)
+    await add_sessions(db, user_id, 4)
+    for _ in range(MORE_THAN_TWO_BATCHES):
+        await add_throttle(db)
+    await add_throttle(db, purpose="account", failures=0)
+    kept = {
+        await add_throttle(db, purpose="account", failures=3),
+        await add_throttle(db, last_failed_at=RECENTLY),
+        await add_throttle(db, blocked_until="now() + interval '1 hour'"),
+    }
+    await add_signing_key(db, "retired long ago", LONG_AGO)
+    await add_signing_key(db, "retired recently", RECENTLY)
+
+    for _ in range(2):
+        await service_factory(fresh, workers="2", housekeeping_seconds="1")
+
+    async def is_clean() -> bool:
+        counts = await db.fetchrow(
+            "SELECT (SELECT count(*) FROM refresh_tokens), (SELECT count(*) FROM throttles),"
+            " (SELECT count(*) FROM signing_keys WHERE kid LIKE 'retired%')"
+        )
+        return counts is not None and tuple(counts) == (9, 3, 1)
+
+    await eventually(is_clean)
+    assert {row["subject"] for row in await db.fetch("SELECT subject FROM throttles")} == kept
+    assert await db.fetchval("SELECT count(*) FROM refresh_tokens WHERE revoked_at IS NULL") == 7
+    await db.close()
