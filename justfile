@@ -24,7 +24,18 @@ run *args:
 
 # Run every test on two workers; arguments go to pytest.
 test *args:
-    pytest -n 2 --dist loadfile --ignore tests/benchmarks "$@"
+    pytest -n 2 --dist loadfile --ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers "$@"
+
+# Verify tokens with jose while the keys rotate; needs Node.js 20 and its registry.
+test-verifiers:
+    mkdir -p build/verifiers
+    cp tests/verifiers/package.json build/verifiers
+    npm install --prefix build/verifiers --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+    pytest tests/verifiers
+
+# Measure whether a sign-in that fails tells by its answer or its time what is wrong; takes five minutes.
+test-enumeration *args:
+    python -m tests.enumeration "$@"
 
 # Everything that can be judged without running the service.
 check: fmt-check lint types imports spec lock-check containerfile
@@ -97,4 +108,4 @@ container-check:
     .ci/container_steps
 
 # Everything that must pass before a change is merged.
-ci: check test docs container-check
+ci: check test test-verifiers test-enumeration docs container-check

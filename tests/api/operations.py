@@ -27,6 +27,8 @@ class Operation(msgspec.Struct, frozen=True):
     parameters: list[dict[str, Any]]
     body: dict[str, Any] | None
     """The schema of its body."""
+    takes_bearer: bool
+    """Whether it asks for an access token, or at least looks at one."""
 
     def url(self, **ids: str) -> str:
         """Its path; ids that are not given are those of nothing."""
@@ -73,6 +75,7 @@ def _operations() -> list[Operation]:
                     path,
                     operation.get("parameters", []),
                     resolve(content["schema"]) if content else None,
+                    any(operation.get("security", DOCUMENT["security"])),
                 )
             )
     return found

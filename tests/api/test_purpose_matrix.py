@@ -1,15 +1,66 @@
-"""Every kind of token at every place that takes one: no other than its own place accepts it."""
+"""Every kind of token at every place that takes one: no other than its own place accepts it.
 
-from collections.abc import Awaitable, Callable
+Kinds and places are those of the OpenAPI document: a member of an answer named like a token is a kind, and a place is
+whatever asks for a bearer token, or has a member or parameter named like a token. What is new there joins by itself.
+"""
 
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeAlias
+from uuid import UUID
+
+import asyncpg
 import httpx
+import msgspec
 import pytest
 
-from tests.api.credentials import is_accepted, session_id_of
-from tests.api.problems import code_of
+from tests.api.credentials import is_accepted, login, session_id_of
+from tests.api.operations import DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolve
+from tests.api.problems import code_of, faults_of
 from tests.fixtures import Caller, Register
 
 PATH = "/api/v1/users/me"
+BEARER = "access_token"
+CURSOR = "cursor"
+WRONG = "no password of anybody"
+
+Json: TypeAlias = dict[str, Any]
+
+
+def is_token(name: str) -> bool:
+    return name.endswith(("_token", CURSOR))
+
+
+def members(schema: Any, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """The names of all members at any depth."""
+    if isinstance(schema, list):
+        for part in schema:
+            yield from members(part, seen)
+    elif isinstance(schema, dict):
+        reference = schema.get("$ref")
+        if reference is not None and reference not in seen:
+            yield from members(resolve(schema), seen | {reference})
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from members(part, seen)
+
+
+ANSWERS = [
+    response.get("content", {})
+    for item in DOCUMENT["paths"].values()
+    for operation in item.values()
+    for response in operation["responses"].values()
+]
+KINDS = {name.removeprefix("next_") for name in members(ANSWERS) if is_token(name)}
+
+
+def tokens_in(answer: Any) -> dict[str, str]:
+    """By kind."""
+    found: dict[str, str] = {}
+    for name, value in answer.items() if isinstance(answer, dict) else ():
+        found |= tokens_in(value)
+        if is_token(name) and value is not None:
+            found[name.removeprefix("next_")] = value
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -19,31 +70,166 @@ async def ada(register: Register) -> Caller:
 
 @pytest.fixture(scope="module")
 async def tokens(admin: Caller, ada: Caller) -> dict[str, str]:
-    return {
-        "access token": ada.access_token,
+    """One of every kind, and what somebody might try besides."""
+    found: dict[str, str] = {}
+    for answer in (await login(ada.http, ada.email, ada.password), await admin.get("/api/v1/users?limit=1")):
+        assert answer.status_code == 200, answer.text
+        found |= tokens_in(answer.json())
+    assert found.keys() == KINDS, "the document knows other kinds: get one of each here"
+    return found | {
         "access token without its signature": f"{ada.access_token.rpartition('.')[0]}.",
-        "refresh token": ada.refresh_token,
-        "cursor": (await admin.get("/api/v1/users?limit=1")).json()["next_cursor"],
         "password": ada.password,
         "id of the user": ada.id,
         "id of the session": session_id_of(ada.access_token),
     }
 
 
-async def as_bearer(http: httpx.AsyncClient, token: str) -> httpx.Response:
-    return await http.get(PATH, headers={"Authorization": f"Bearer {token}"})
+class Place(msgspec.Struct, frozen=True):
+    """Somewhere in a request where a token of one kind belongs."""
+
+    operation: Operation
+    kind: str
+    member: str | None = None
+    """Of the body; None for the header."""
+
+    async def present(self, http: httpx.AsyncClient, token: str) -> httpx.Response:
+        """Everything else about the request is right."""
+        body, headers = self.operation.minimal_body(), {"If-Match": "*"}
+        if self.member is None:
+            headers["Authorization"] = f"Bearer {token}"
+        else:
+            body = (body or {}) | {self.member: token}
+        return await http.request(self.operation.method, self.operation.url(), json=body, headers=headers)
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.member or 'header'}"
 
 
-async def to_refresh(http: httpx.AsyncClient, token: str) -> httpx.Response:
-    return await http.post("/api/v1/auth/refresh", json={"refresh_token": token})
+def body_members(operation: Operation) -> Json:
+    return dict(operation.body["properties"]) if operation.body is not None else {}
 
 
-async def to_log_out(http: httpx.AsyncClient, token: str) -> httpx.Response:
-    return await http.post("/api/v1/auth/logout", json={"refresh_token": token})
+HEADERS = [Place(operation, BEARER) for operation in OPERATIONS if operation.takes_bearer]
+BODIES = [
+    Place(operation, name, name) for operation in OPERATIONS for name in body_members(operation) if is_token(name)
+]
+QUERIES = [
+    (operation, parameter["name"])
+    for operation in OPERATIONS
+    for parameter in operation.parameters_in("query")
+    if is_token(parameter["name"])
+]
+PRESENT_PASSWORD = SCHEMAS["LoginRequest"]["properties"]["password"]
+PASSWORDS = [
+    Place(operation, "password", name)
+    for operation in OPERATIONS
+    for name, schema in body_members(operation).items()
+    if schema == PRESENT_PASSWORD
+]
+# Beside a password, a token lets nobody in.
+HINTS = [place for place in BODIES if place.operation.id in {password.operation.id for password in PASSWORDS}]
+CREDENTIALS = HEADERS + [place for place in BODIES if place not in HINTS]
 
 
-async def to_log_out_as_bearer(http: httpx.AsyncClient, token: str) -> httpx.Response:
-    return await http.post("/api/v1/auth/logout", headers={"Authorization": f"Bearer {token}"})
+def test_every_place_is_for_a_kind_that_is_given_out() -> None:
+    assert {place.kind for place in HEADERS + BODIES} | {name for _, name in QUERIES} == KINDS
+    assert {str(place) for place in PASSWORDS} == {
+        "login password",
+        "reauthenticate password",
+        "changeMyPassword current_password",
+    }
+    assert {str(place) for place in HINTS} == {"login device_token"}
+
+
+@pytest.mark.parametrize("place", CREDENTIALS, ids=str)
+async def test_token_is_refused_where_another_kind_belongs(ada: Caller, tokens: dict[str, str], place: Place) -> None:
+    for kind, token in tokens.items():
+        if kind != place.kind:
+            assert code_of(await place.present(ada.http, token), 401), kind
+
+    assert await is_accepted(ada.http, ada.access_token)
+
+
+@pytest.mark.parametrize("place", [place for place in CREDENTIALS if place.operation.method == "GET"], ids=str)
+async def test_access_token_gets_through_where_it_belongs(ada: Caller, place: Place) -> None:
+    assert (await place.present(ada.http, ada.access_token)).status_code != 401
+
+
+@pytest.mark.parametrize("place", [place for place in CREDENTIALS if place.member is not None], ids=str)
+async def test_token_gets_through_in_the_body_where_it_belongs(ada: Caller, place: Place) -> None:
+    own = tokens_in((await login(ada.http, ada.email, ada.password)).json())
+
+    assert (await place.present(ada.http, own[place.kind])).is_success
+
+
+@pytest.mark.parametrize(("operation", "parameter"), QUERIES, ids=str)
+async def test_token_is_refused_where_a_cursor_belongs(
+    admin: Caller, tokens: dict[str, str], operation: Operation, parameter: str
+) -> None:
+    ids = {"user_id": admin.id}
+    for name in ("role", "permission"):
+        (found,) = (await admin.get(f"/api/v1/{name}s?limit=1")).json()["items"]
+        ids[f"{name}_id"] = found["id"]
+
+    for kind, token in tokens.items():
+        if kind != CURSOR:
+            response = await admin.request(operation.method, operation.url(**ids), params={parameter: token})
+            assert faults_of(response).keys() == {f"query/{parameter}"}, kind
+
+
+@pytest.mark.parametrize("place", PASSWORDS, ids=str)
+async def test_token_is_refused_where_a_password_belongs(
+    register: Register, tokens: dict[str, str], place: Place, db: asyncpg.Connection
+) -> None:
+    grace = await register()
+    own = {"email": grace.email, "password": grace.password}
+    others = tokens_in((await grace.http.post("/api/v1/auth/login", json=own)).json())
+    body = place.operation.minimal_body() or {}
+    assert place.member is not None
+    wrong = [token for kind, token in tokens.items() if kind != place.kind]
+    for token in (*wrong, *others.values(), grace.id):
+        await db.execute("UPDATE throttles SET blocked_until = now() WHERE blocked_until > now()")
+        sent = body | {name: own[name] for name in body.keys() & own.keys()} | {place.member: token}
+        response = await grace.request(place.operation.method, place.operation.url(), json=sent)
+        assert code_of(response, 401) == "invalid_credentials"
+
+
+@pytest.mark.parametrize("place", HINTS, ids=str)
+async def test_device_token_alone_makes_a_device_known(
+    register: Register, tokens: dict[str, str], place: Place, db: asyncpg.Connection
+) -> None:
+    grace = await register()
+    own = tokens_in((await login(grace.http, grace.email, grace.password)).json())
+    others = [token for kind, token in own.items() if kind != place.kind] + list(tokens.values())
+
+    async def sign_in_with(token: str, password: str) -> httpx.Response:
+        body = {"email": grace.email, "password": password, place.member: token}
+        return await grace.http.request(place.operation.method, place.operation.url(), json=body)
+
+    for token in others:
+        assert (await sign_in_with(token, grace.password)).status_code == 200
+    await db.execute(
+        "INSERT INTO throttles (purpose, subject, failures, streak, blocked_until) "
+        "VALUES ('account', $1, 6, 6, now() + interval '1 hour')",
+        UUID(grace.id).bytes,
+    )
+    for token in others:
+        assert code_of(await sign_in_with(token, grace.password), 429) == "rate_limited"
+    assert (await sign_in_with(own[place.kind], grace.password)).status_code == 200
+
+
+@pytest.mark.parametrize("place", HINTS, ids=str)
+async def test_no_token_beside_a_wrong_password_lets_anybody_in(
+    register: Register, tokens: dict[str, str], place: Place, db: asyncpg.Connection
+) -> None:
+    grace = await register()
+    own = tokens_in((await login(grace.http, grace.email, grace.password)).json())
+
+    for token in (*own.values(), *tokens.values()):
+        await db.execute("UPDATE throttles SET blocked_until = now() WHERE blocked_until > now()")
+        body = {"email": grace.email, "password": WRONG, place.member: token}
+        response = await grace.http.request(place.operation.method, place.operation.url(), json=body)
+        assert code_of(response, 401) == "invalid_credentials"
 
 
 async def as_basic(http: httpx.AsyncClient, token: str) -> httpx.Response:
@@ -66,28 +252,16 @@ async def in_other_headers(http: httpx.AsyncClient, token: str) -> httpx.Respons
     return await http.get(PATH, headers={"X-API-Key": token, "Proxy-Authorization": f"Bearer {token}"})
 
 
-OWN_PLACES = {"access token": {as_bearer, to_log_out_as_bearer}, "refresh token": {to_refresh, to_log_out}}
+async def in_the_query(http: httpx.AsyncClient, token: str) -> httpx.Response:
+    """What RFC 6750 §2.3 allows, and we do not."""
+    return await http.get(PATH, params={"access_token": token})
 
 
 @pytest.mark.parametrize(
-    "place",
-    [
-        as_bearer,
-        to_refresh,
-        to_log_out,
-        to_log_out_as_bearer,
-        as_basic,
-        without_scheme,
-        as_bearer_twice,
-        as_cookie,
-        in_other_headers,
-    ],
+    "present", [as_basic, without_scheme, as_bearer_twice, as_cookie, in_other_headers, in_the_query]
 )
-async def test_token_is_refused_when_it_is_not_in_its_own_place(
-    ada: Caller, tokens: dict[str, str], place: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
+async def test_no_token_is_looked_for_anywhere_else(
+    ada: Caller, tokens: dict[str, str], present: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
 ) -> None:
     for kind, token in tokens.items():
-        if place not in OWN_PLACES.get(kind, ()):
-            assert code_of(await place(ada.http, token), 401), kind
-
-    assert await is_accepted(ada.http, ada.access_token)
+        assert code_of(await present(ada.http, token), 400, 401), kind

@@ -1,0 +1,78 @@
+"""Two replicas of the service, of two workers each, and connections that reach every one of them."""
+
+import asyncio
+import ssl
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.fixtures import Database, Service, service_environ
+
+REPLICAS = 2
+WORKERS = 2
+MOST_CONNECTIONS = 100
+PATIENCE = dict.fromkeys(
+    ("database_pool_timeout_seconds", "database_connect_timeout_seconds", "database_command_timeout_seconds"), "10"
+)
+"""Some fifty clients begin at once, on whatever machine; what a slow database does to requests is another test."""
+ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
+TLS = ssl.create_default_context()
+"""Shared, since reading the certificates takes a client longer than all its requests."""
+
+
+@asynccontextmanager
+async def running_replicas(
+    database: Database, service: Service, factory: pytest.TempPathFactory
+) -> AsyncIterator[list[Service]]:
+    """Beside `service`, whose tokens are theirs too."""
+    environ = service_environ(database, public_url=service.url, workers=str(WORKERS), **PATIENCE)
+    replicas = [Service(environ, factory.mktemp("replica")) for _ in range(REPLICAS)]
+    try:
+        await asyncio.gather(*(replica.wait_until_ready() for replica in replicas))
+        yield replicas
+    finally:
+        await asyncio.gather(*(replica.stop() for replica in replicas))
+    for replica in replicas:
+        replica.refuse_tracebacks()
+
+
+@asynccontextmanager
+async def open_connections(replicas: Sequence[Service], count: int) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """So many to each replica, or more if need be: every worker has some. The replicas take turns in the list."""
+    async with AsyncExitStack() as stack:
+        groups: list[list[httpx.AsyncClient]] = []
+        for replica in replicas:
+            group: list[httpx.AsyncClient] = []
+            while len(group) < count or _busy_workers(replica) < WORKERS:
+                assert len(group) < MOST_CONNECTIONS, f"all to one worker:\n{replica.log.read_text()}"
+                http = httpx.AsyncClient(base_url=replica.url, limits=ONE, timeout=60, verify=TLS)
+                group.append(await stack.enter_async_context(http))
+                assert (await http.get("/health/live")).is_success
+            groups.append(group)
+        shortest = min(map(len, groups))
+        in_turn = chain.from_iterable(zip(*(group[:shortest] for group in groups), strict=True))
+        yield [*in_turn, *chain.from_iterable(group[shortest:] for group in groups)]
+
+
+def _busy_workers(service: Service) -> int:
+    """How many of its processes hold connections to clients: the kernel knows (proc_net_tcp(5), proc_pid_fd(5))."""
+    if sys.platform != "linux":
+        return WORKERS  # Nobody tells; by chance, it is all but certain.
+    established, local = "01", f":{service.port:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(local) and line[3] == established}
+    return sum(bool(sockets & _open_files(child)) for child in _children(service.process.pid))
+
+
+def _children(pid: int) -> set[str]:
+    lists = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return set(chain.from_iterable(lists))
+
+
+def _open_files(pid: str) -> set[str]:
+    return {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}
