@@ -85,9 +85,11 @@ def create_app(settings: Settings) -> Envelope:
         clock=clock,
         entropy=SystemEntropy(),
     )
-    throttle = _throttle(settings, fast_lane)
+    throttle = SignInThrottle(
+        ThrottleRepository(fast_lane), derive_key(settings.secret_key, "throttles"), settings.throttle_network_failures
+    )
     authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(fast_lane), clock)
-    housekeeper = Housekeeper(work, settings.housekeeping_seconds)
+    housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -97,6 +99,7 @@ def create_app(settings: Settings) -> Envelope:
         finally:
             for task in background:
                 task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             hasher.close()
             fast_lane.close()
             await engine.dispose()
@@ -179,13 +182,12 @@ async def create_administrator(settings: Settings, email: str, password: str) ->
 
 
 async def lift_throttle(settings: Settings, email: str) -> None:
-    """Whatever was tried on the account is forgotten. Raises ServiceError where no live account has the address."""
-    engine, fast_lane = create_engine(settings), FastLane(settings)
+    """Strangers may try to sign in at once. Raises ServiceError where no live account has the address."""
+    engine = create_engine(settings)
     try:
         async with unit_of_work(engine) as work:
-            await ThrottleService(work, SYSTEM, _throttle(settings, fast_lane)).lift_by_email(email)
+            await ThrottleService(work, SYSTEM).lift_by_email(email)
     finally:
-        fast_lane.close()
         await engine.dispose()
 
 
@@ -209,11 +211,6 @@ def _keys(settings: Settings, purpose: str) -> tuple[bytes, bytes | None]:
     """The key for a purpose, and the one that is still accepted beside it."""
     previous = settings.secret_key_previous
     return derive_key(settings.secret_key, purpose), derive_key(previous, purpose) if previous else None
-
-
-def _throttle(settings: Settings, fast_lane: FastLane) -> SignInThrottle:
-    key = derive_key(settings.secret_key, "throttles")
-    return SignInThrottle(ThrottleRepository(fast_lane), key, settings.throttle_network_failures)
 
 
 def _password_policy(settings: Settings) -> PasswordPolicy:

@@ -18,5 +18,5 @@ def cors_config(settings: Settings) -> CORSConfig | None:
         allow_methods=["*"],
         allow_headers=["*"],
         allow_credentials=False,
-        expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
     )

@@ -96,7 +96,7 @@ def provide_refreshes(request: AnyRequest) -> RefreshService:
 
 
 def provide_throttles(request: AnyRequest, work: UnitOfWork) -> ThrottleService:
-    return ThrottleService(work, actor_of(request), request.app.state.throttle)
+    return ThrottleService(work, actor_of(request))
 
 
 def provide_audit_events(request: AnyRequest, work: UnitOfWork) -> AuditEventService:
@@ -114,6 +114,7 @@ def provide_key_ring(request: AnyRequest) -> KeyRing:
 
 
 DEPENDENCIES = {
+    "actor": Provide(actor_of, sync_to_thread=False),
     "work": Provide(provide_work),
     "users": Provide(provide_users, sync_to_thread=False),
     "assignments": Provide(provide_assignments, sync_to_thread=False),

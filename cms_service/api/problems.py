@@ -139,7 +139,7 @@ def headers_of(error: ServiceError) -> dict[str, str]:
                 "RateLimit-Policy": f'"{error.policy}";q={error.quota}',
                 "RateLimit": f'"{error.policy}";r=0;t={wait}',
             }
-        case 429 | 503:
+        case 503:
             return {"Retry-After": str(error.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)}
         case _:
             return {}

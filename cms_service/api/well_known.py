@@ -2,6 +2,7 @@
 
 from litestar import Controller, Response, get
 
+from cms_service.api.conditional import ETAG
 from cms_service.core.security import PUBLIC
 from cms_service.schemas import JsonWebKeySet
 from cms_service.services import KeyRing, PublishedKeys
@@ -12,7 +13,9 @@ class WellKnownController(Controller):
     tags = ("discovery",)
     opt = {PUBLIC: True}
 
-    @get("/jwks.json", operation_id="getJsonWebKeySet", summary="Keys that verify access tokens")
+    @get(
+        "/jwks.json", operation_id="getJsonWebKeySet", summary="Keys that verify access tokens", response_headers=[ETAG]
+    )
     async def get_json_web_key_set(self, key_ring: KeyRing) -> Response[JsonWebKeySet]:
         """The public keys (RFC 7517). Look them up again when a token names one that you do not know."""
         return _cacheable(await key_ring.public_keys())

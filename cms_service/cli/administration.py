@@ -61,7 +61,7 @@ def create_admin(*, email: str | None, password_stdin: bool) -> None:
 @click.command("lift-throttle")
 @click.argument("email")
 def lift_account_throttle(email: str) -> None:
-    """Forget the failed sign-ins to an account, so that its owner can try again at once.
+    """Forget the failed sign-ins to an account, so that anybody can try again at once.
 
     Administrators do the same with DELETE /api/v1/users/{id}/throttle; this is for when none of them gets in.
 
@@ -71,4 +71,4 @@ def lift_account_throttle(email: str) -> None:
     """  # noqa: D301 - \b tells click to keep the lines
     with running_database(prepare()) as running:
         asyncio.run(lift_throttle(running, email))
-    click.echo(f"Whatever was tried on {email} is forgotten.")
+    click.echo(f"The failed sign-ins to {email} are forgotten.")

@@ -9,23 +9,31 @@ from cms_service.repositories.principal import PrincipalRepository
 from cms_service.repositories.refresh_token import LiveSession, PresentedSession, RefreshTokenRepository
 from cms_service.repositories.role import RoleRepository
 from cms_service.repositories.rotation import RotationRepository
-from cms_service.repositories.sign_in import SignInOrigin, SignInRepository
+from cms_service.repositories.sign_in import Opened, SignInOrigin, SignInRepository
 from cms_service.repositories.signing_key import SigningKeyRepository
-from cms_service.repositories.throttle import ACCOUNT, Counter, ThrottleRepository, ThrottleState
+from cms_service.repositories.throttle import (
+    AccountThrottleRepository,
+    Counter,
+    Purpose,
+    ThrottleRepository,
+    ThrottleState,
+)
 from cms_service.repositories.user import Credentials, UserRepository
 
 __all__ = [
-    "ACCOUNT",
     "AccessRepository",
+    "AccountThrottleRepository",
     "AuditEventRepository",
     "Counter",
     "Credentials",
     "DirectoryRepository",
     "HousekeepingRepository",
     "LiveSession",
+    "Opened",
     "PermissionRepository",
     "PresentedSession",
     "PrincipalRepository",
+    "Purpose",
     "RefreshTokenRepository",
     "RoleRepository",
     "RotationRepository",

@@ -3,11 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import Uuid, case, cast, delete, exists, func, or_, select
 
 from cms_service.core.database import UnitOfWork
-from cms_service.models import RefreshToken, SigningKey, Throttle
-from cms_service.repositories.throttle import ACCOUNT
+from cms_service.models import RefreshToken, SigningKey, Throttle, User
+from cms_service.repositories.throttle import Purpose
 
 HOUSEKEEPING_LOCK = 0x636D735F686F7573  # "cms_hous"
 
@@ -19,7 +19,7 @@ class HousekeepingRepository:
         self._session = work.session
 
     async def try_lock(self) -> bool:
-        """Whether no other process keeps house before this transaction ends."""
+        """Whether no other process keeps house before this transaction ends; also asked again, to keep it alive."""
         return bool(await self._session.scalar(select(func.pg_try_advisory_xact_lock(HOUSEKEEPING_LOCK))))
 
     async def purge_sessions(self, dead_for: timedelta, after: UUID, limit: int) -> tuple[UUID | None, int]:
@@ -41,13 +41,16 @@ class HousekeepingRepository:
         return (rows[-1].id if rows else None), len(dead)
 
     async def purge_throttles(self, idle_for: timedelta, limit: int) -> int:
-        """Deletes counters that hold up nobody any more; an account's failures in a row are never forgotten."""
+        """Deletes counters that hold up nobody any more; the failures of a live account are never forgotten."""
+        # CASE, since only the subject of an account is an id, and PostgreSQL may evaluate conditions in any order.
+        account_id = case((Throttle.purpose == Purpose.ACCOUNT.value, cast(func.encode(Throttle.subject, "hex"), Uuid)))
+        is_of_live_account = exists().where(User.id == account_id, User.deleted_at.is_(None))
         idle = (
             select(Throttle.purpose, Throttle.subject)
             .where(
                 Throttle.last_failed_at < func.now() - idle_for,
                 Throttle.blocked_until < func.now(),
-                or_(Throttle.purpose != ACCOUNT, Throttle.failures == 0),
+                or_(Throttle.purpose != Purpose.ACCOUNT.value, Throttle.failures == 0, ~is_of_live_account),
             )
             .limit(limit)
             .with_for_update(skip_locked=True)

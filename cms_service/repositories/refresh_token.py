@@ -24,6 +24,18 @@ class LiveSession(msgspec.Struct, frozen=True):
     """By the database's clock."""
 
 
+LIVE = (
+    RefreshToken.id,
+    RefreshToken.user_id,
+    RefreshToken.secret,
+    RefreshToken.counter,
+    RefreshToken.authenticated_at,
+    RefreshToken.expires_at,
+    func.clock_timestamp().label("now"),
+)
+"""The columns of LiveSession."""
+
+
 class PresentedSession(msgspec.Struct, frozen=True):
     """What decides about a refresh token that is not, or no longer, the live one."""
 
@@ -102,13 +114,7 @@ def is_live() -> ColumnElement[bool]:
 # Built once: building it costs more than running it.
 _PRESENTED = (
     select(
-        RefreshToken.id,
-        RefreshToken.user_id,
-        RefreshToken.secret,
-        RefreshToken.counter,
-        RefreshToken.authenticated_at,
-        RefreshToken.expires_at,
-        func.clock_timestamp().label("now"),
+        *LIVE,
         (is_live() & User.is_active & User.deleted_at.is_(None)).label("is_live"),
         func.extract("epoch", func.clock_timestamp() - RefreshToken.last_used_at).label("age"),
     )

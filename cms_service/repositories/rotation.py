@@ -7,7 +7,7 @@ from sqlalchemy import Integer, Interval, LargeBinary, bindparam, func, update
 
 from cms_service.core.database import FastLane, Statement
 from cms_service.models import RefreshToken, User
-from cms_service.repositories.refresh_token import LiveSession, is_live
+from cms_service.repositories.refresh_token import LIVE, LiveSession, is_live
 
 _PROOF_BYTES = 16
 
@@ -34,15 +34,7 @@ _ROTATION = Statement(
             func.clock_timestamp() + bindparam("idle_lifetime", type_=Interval), RefreshToken.expires_at
         ),
     )
-    .returning(
-        RefreshToken.id,
-        RefreshToken.user_id,
-        RefreshToken.secret,
-        RefreshToken.counter,
-        RefreshToken.authenticated_at,
-        RefreshToken.expires_at,
-        func.clock_timestamp().label("now"),
-    )
+    .returning(*LIVE)
 )
 
 

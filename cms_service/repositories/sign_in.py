@@ -5,7 +5,19 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Executable, Interval, LargeBinary, String, Uuid, and_, bindparam, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    Interval,
+    LargeBinary,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy import delete as delete_
 from sqlalchemy import insert as insert_
 from sqlalchemy import update as update_
@@ -15,7 +27,7 @@ from cms_service.core.database import FastLane, Statement
 from cms_service.models import AuditEvent, RefreshToken, Throttle, User
 from cms_service.repositories.directory import SHOWN
 from cms_service.repositories.refresh_token import LiveSession, is_live
-from cms_service.repositories.throttle import ACCOUNT, IS_COUNTER, WAIT_SECONDS, Counter
+from cms_service.repositories.throttle import IS_COUNTER, WAIT_SECONDS, Counter, Purpose
 from cms_service.repositories.user import Credentials
 
 MOST_SESSIONS = 100
@@ -101,14 +113,15 @@ def _opening() -> Executable:
     )
     of_session = [column.label(f"session_{column.name}") for column in session.c]
     return select(*account.c, *of_session, func.now().label("now")).add_cte(
-        _audit("session.opened", session).cte("opening"),
-        _audit("session.ended", surplus).cte("endings"),
+        _audit("session.opened", session, bindparam("event_id", type_=Uuid)).cte("opening"),
+        # One id for each: made by the database, whose version may not know UUIDv7 yet.
+        _audit("session.ended", surplus, func.gen_random_uuid()).cte("endings"),
         delete_(Throttle).where(is_opened, IS_COUNTER).cte("counter"),
         update_(Throttle)
         .where(
             is_opened,
-            bindparam("purpose", type_=String) != ACCOUNT,
-            Throttle.purpose == ACCOUNT,
+            bindparam("purpose", type_=String) != Purpose.ACCOUNT.value,
+            Throttle.purpose == Purpose.ACCOUNT.value,
             Throttle.subject == func.uuid_send(bindparam("user_id", type_=Uuid)),
         )
         .values(failures=0)
@@ -116,11 +129,11 @@ def _opening() -> Executable:
     )
 
 
-def _audit(action: str, sessions: Any) -> Any:
+def _audit(action: str, sessions: Any, event_id: ColumnElement[UUID]) -> Any:
     return insert_(AuditEvent).from_select(
         ["id", "actor_id", "action", "target_type", "target_id", "request_id", "ip"],
         select(
-            func.gen_random_uuid(),
+            event_id,
             sessions.c.user_id,
             literal(action),
             literal("session"),
@@ -187,6 +200,7 @@ class SignInRepository:
             user_id=credentials.user_id,
             password_hash=credentials.password_hash,
             session_id=uuid7(),
+            event_id=uuid7(),
             secret=secret,
             idle_lifetime=idle_lifetime,
             lifetime=lifetime,
@@ -214,9 +228,8 @@ class SignInRepository:
         """A sign-in that has failed is on record."""
         await self._lane.fetch_row(_FAILURE, id=uuid7(), user_id=user_id, request_id=origin.request_id, ip=origin.ip)
 
-    async def renew_hash(self, credentials: Credentials, password_hash: str) -> Credentials:
-        """The same password is stored as another hash."""
+    async def renew_hash(self, credentials: Credentials, password_hash: str) -> None:
+        """The same password is stored as another hash, unless something else has been stored meanwhile."""
         await self._lane.fetch_row(
             _RENEWAL, user_id=credentials.user_id, old_hash=credentials.password_hash, new_hash=password_hash
         )
-        return msgspec.structs.replace(credentials, password_hash=password_hash)

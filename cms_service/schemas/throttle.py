@@ -1,17 +1,21 @@
 """What was tried on an account."""
 
-from datetime import datetime
 from typing import Annotated
 
 from msgspec import Meta, Struct
+
+from cms_service.schemas._fields import Instant
 
 
 class ThrottleRead(Struct):
     """The attempts to sign in to an account that no success has followed yet."""
 
-    failures: Annotated[int, Meta(ge=0, description="Since the last success, wherever they came from.")]
+    failures: Annotated[
+        int, Meta(ge=0, le=2**31 - 1, description="Since the last success, wherever they came from.", examples=[7])
+    ]
     blocked_until: Annotated[
-        datetime | None, Meta(description="Until then, nobody may try who is new to the account; null: at once.")
+        Instant | None,
+        Meta(description="Attempts without a device token are held up until then; null: they are not."),
     ]
     is_closed_to_strangers: Annotated[
         bool,

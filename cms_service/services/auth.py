@@ -1,5 +1,7 @@
 """Opening accounts, and proving again who one is."""
 
+from uuid import UUID
+
 from cms_service.core.config import Registration
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import (
@@ -22,6 +24,7 @@ from cms_service.schemas import (
 )
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import Enrolment
+from cms_service.services.sign_in import MOST_CHECKS
 from cms_service.services.sign_in_throttle import SignInThrottle
 from cms_service.services.token_issuer import TokenIssuer
 
@@ -82,7 +85,9 @@ class AuthService:
 
         Raises:
             InvalidCredentials: the password is wrong.
+            AuthenticationRequired: the session has ended meanwhile.
             RateLimited: too many attempts before this one.
+            Overloaded: too many passwords are being checked.
         """
         user = await self._prove(data.password, "user.reauthentication_failed")
         session = await self._sessions.mark_authenticated(self._actor.require_session_id())
@@ -99,6 +104,7 @@ class AuthService:
             PasswordTooWeak: the new password is not acceptable.
             InvalidCredentials: the current password is wrong.
             RateLimited: too many attempts before this one.
+            Overloaded: too many passwords are being checked.
         """
         self._actor.require_recent_authentication()
         account = await self._users.get_live(self._actor.require_user_id())
@@ -118,19 +124,29 @@ class AuthService:
         user_id = self._actor.require_user_id()
         self._hasher.refuse_when_full()
         attempt = await self._throttle.admit_session(self._actor.require_session_id(), user_id)
-        credentials = await self._users.find_credentials_by_id(user_id)
-        await self._work.pause()
         try:
-            check = await self._hasher.check(credentials.password_hash if credentials else None, password)
-            new_hash = await self._hasher.hash(new_password) if check.is_correct and new_password is not None else None
+            user = await self._lock_proven(user_id, password, new_password)
         except Overloaded:
             await self._throttle.withdraw(attempt)
             raise
-        user = await self._users.lock_unchanged(credentials) if credentials and check.is_correct else None
         if user is None:
             self._audit.record(failure, "user", user_id)
             raise InvalidCredentials("The password is wrong.")
-        if new_hash is not None:
-            await self._users.set_password_hash(user, new_hash)
         await self._throttle.succeed(attempt)
         return user
+
+    async def _lock_proven(self, user_id: UUID, password: str, new_password: str | None) -> User | None:
+        for _ in range(MOST_CHECKS):
+            credentials = await self._users.find_credentials_by_id(user_id)
+            await self._work.pause()
+            check = await self._hasher.check(credentials.password_hash if credentials else None, password)
+            if credentials is None or not check.is_correct:
+                return None
+            new_hash = await self._hasher.hash(new_password) if new_password is not None else None
+            user = await self._users.lock_unchanged(credentials)
+            if user is not None:
+                if new_hash is not None:
+                    await self._users.set_password_hash(user, new_hash)
+                return user
+            await self._work.pause()
+        return None

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from cms_service.core.database import WorkFactory, translate_error
+from cms_service.core.dependencies import Clock
 from cms_service.repositories import HousekeepingRepository
 
 KEPT = timedelta(days=1)
@@ -28,14 +29,16 @@ Batch: TypeAlias = Callable[[HousekeepingRepository], Awaitable[tuple[int, bool]
 class Housekeeper:
     """Every process has one; of all of them, one works at a time."""
 
-    def __init__(self, work: WorkFactory, every_seconds: float) -> None:
+    def __init__(self, work: WorkFactory, every_seconds: int, clock: Clock) -> None:
         self._work = work
         self._every_seconds = every_seconds
+        self._clock = clock
 
     async def keep_house(self) -> None:
         """Cleans now and again until cancelled. What fails is tried again the next time."""
         while True:
-            await asyncio.sleep(self._every_seconds)
+            # All processes wake at the same moments, so that one of them does it and the others see that it is done.
+            await asyncio.sleep(self._every_seconds - self._clock.now().timestamp() % self._every_seconds)
             try:
                 await self.clean()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
@@ -43,26 +46,28 @@ class Housekeeper:
                     _log.exception("housekeeping_failed")
 
     async def clean(self) -> None:
-        """Everything that is dead now is gone, unless another process is at it."""
-        purged = {
-            "sessions": await self._repeat(_Sessions().purge),
-            "throttles": await self._repeat(_purge_throttles),
-            "signing_keys": await self._repeat(_purge_signing_keys),
-        }
+        """What is dead now is gone, unless another process is at it."""
+        async with self._work() as holder:
+            lock = HousekeepingRepository(holder)
+            if not await lock.try_lock():
+                return
+            purged = {
+                "sessions": await self._repeat(_Sessions().purge, lock),
+                "throttles": await self._repeat(_purge_throttles, lock),
+                "signing_keys": await self._repeat(_purge_signing_keys, lock),
+            }
         if any(purged.values()):
             _log.info("purged", **purged)
 
-    async def _repeat(self, batch: Batch) -> int:
+    async def _repeat(self, batch: Batch, lock: HousekeepingRepository) -> int:
+        """Each batch in a transaction of its own, while that of the lock stays open."""
         total, is_more = 0, True
         while is_more:
             async with self._work() as work:
-                repository = HousekeepingRepository(work)
-                if not await repository.try_lock():
-                    return total
-                purged, is_more = await batch(repository)
+                purged, is_more = await batch(HousekeepingRepository(work))
             total += purged
-            if is_more:
-                await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
+            await lock.try_lock()
         return total
 
 

@@ -7,12 +7,15 @@ from uuid import uuid4
 import msgspec
 
 from cms_service.core.exceptions import InvalidCredentials, Overloaded, ValidationFailed
-from cms_service.core.security import SECRET_BYTES, Actor, Device, PasswordHasher, canonical_email
-from cms_service.repositories import Credentials, SignInOrigin, SignInRepository
+from cms_service.core.security import SECRET_BYTES, Actor, Device, PasswordCheck, PasswordHasher, canonical_email
+from cms_service.repositories import Counter, Credentials, Opened, SignInOrigin, SignInRepository
 from cms_service.schemas import LoginRequest, LoginResponse
 from cms_service.services._reading import read_members
 from cms_service.services.sign_in_throttle import Attempt, SignInThrottle
 from cms_service.services.token_issuer import TokenIssuer
+
+MOST_CHECKS = 2
+"""Of one password: once more when the hash was exchanged meanwhile, since another sign-in may only have renewed it."""
 
 
 class SignInService:
@@ -51,19 +54,7 @@ class SignInService:
         else:
             self._throttle.refuse_network(network, network_wait_seconds)
             attempt = await self._throttle.admit_stranger(email, credentials.user_id if credentials else None)
-        proven = await self._prove(data.password, credentials, attempt)
-        opened = (
-            await self._sign_ins.open(
-                proven,
-                secret=self._issuer.entropy.token_bytes(SECRET_BYTES),
-                idle_lifetime=self._idle_lifetime,
-                lifetime=self._lifetime,
-                origin=origin,
-                counter=attempt.counter,
-            )
-            if proven is not None
-            else None
-        )
+        opened = await self._open(data.password, email, credentials, attempt, network, origin)
         if opened is None:
             await self._sign_ins.record_failure(credentials.user_id if credentials else None, origin)
             await self._throttle.charge_network(origin.ip)
@@ -82,18 +73,46 @@ class SignInService:
         device = self._issuer.device_tokens.decode(token, self._issuer.clock.now())
         return device if device is not None and device.user_id == credentials.user_id else None
 
-    async def _prove(self, password: str, credentials: Credentials | None, attempt: Attempt) -> Credentials | None:
-        """The credentials, if the password is theirs and they may be used."""
+    async def _open(  # noqa: PLR0913 - all that is known by now
+        self,
+        password: str,
+        email: str,
+        credentials: Credentials | None,
+        attempt: Attempt,
+        network: Counter,
+        origin: SignInOrigin,
+    ) -> Opened | None:
+        """A session, if the password is that of the account and the account may be used."""
+        for _ in range(MOST_CHECKS):
+            check = await self._check(password, credentials, attempt)
+            if credentials is None or not check.is_correct:
+                return None
+            opened = await self._sign_ins.open(
+                credentials,
+                secret=self._issuer.entropy.token_bytes(SECRET_BYTES),
+                idle_lifetime=self._idle_lifetime,
+                lifetime=self._lifetime,
+                origin=origin,
+                counter=attempt.counter,
+            )
+            if opened is not None:
+                if check.needs_rehash:
+                    await self._renew_hash(credentials, password)
+                return opened
+            credentials, _ = await self._sign_ins.find_credentials(email, network)
+        return None
+
+    async def _check(self, password: str, credentials: Credentials | None, attempt: Attempt) -> PasswordCheck:
         is_usable = credentials is not None and credentials.is_active and not attempt.is_futile
         try:
-            check = await self._hasher.check(credentials.password_hash if credentials and is_usable else None, password)
+            return await self._hasher.check(credentials.password_hash if credentials and is_usable else None, password)
         except Overloaded:
             await self._throttle.withdraw(attempt)
             raise
-        if credentials is not None and check.needs_rehash:
-            with suppress(Overloaded):  # Then at another sign-in.
-                return await self._sign_ins.renew_hash(credentials, await self._hasher.hash(password))
-        return credentials if check.is_correct else None
+
+    async def _renew_hash(self, credentials: Credentials, password: str) -> None:
+        with suppress(Overloaded):  # Then at another sign-in.
+            await self._sign_ins.renew_hash(credentials, await self._hasher.hash(password))
 
 
 def _canonical(email: str) -> str:

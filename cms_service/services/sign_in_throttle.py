@@ -17,7 +17,7 @@ import msgspec
 
 from cms_service.core.exceptions import RateLimited
 from cms_service.core.security import Device
-from cms_service.repositories import ACCOUNT, Counter, ThrottleRepository, ThrottleState
+from cms_service.repositories import Counter, Purpose, ThrottleRepository
 
 MOST_GUESSES = 100
 """Failures in a row after which no guess is compared with an account's password (NIST SP 800-63B-4 §3.2.2)."""
@@ -29,6 +29,7 @@ LONGEST_DELAY_SECONDS = 900
 LONGEST_NETWORK_DELAY_SECONDS = 60
 ATTEMPTS_FORGOTTEN_AFTER = timedelta(days=1)
 NETWORK_FORGOTTEN_AFTER = timedelta(hours=1)
+UNLIMITED = 2**30
 IPV6_NETWORK_BITS = 64
 """What one subscriber has at the least."""
 
@@ -61,11 +62,12 @@ class SignInThrottle:
     def network(self, ip: str | None) -> Counter:
         """The counter of the network from which a request came."""
         return Counter(
-            "network",
+            Purpose.NETWORK,
             self._digest(network_of(ip)),
             self._network_failures,
             _delays(LONGEST_NETWORK_DELAY_SECONDS),
             NETWORK_FORGOTTEN_AFTER,
+            most_failures=UNLIMITED,
         )
 
     def refuse_network(self, network: Counter, wait_seconds: float) -> None:
@@ -80,55 +82,58 @@ class SignInThrottle:
 
     async def admit_stranger(self, email: str, account_id: UUID | None) -> Attempt:
         """An attempt on an account, or on an address that has none. Raises RateLimited."""
-        if account_id is None:
-            return await self._admit(_counter("address", self._digest(email)), None)
-        counter = _counter(ACCOUNT, account_id.bytes, most_failures=MOST_GUESSES_OF_STRANGERS + 1)
-        return await self._admit(counter, account_id)
+        is_known = account_id is not None
+        counter = _counter(
+            Purpose.ACCOUNT if is_known else Purpose.ADDRESS,
+            account_id.bytes if account_id is not None else self._digest(email),
+            most_failures=MOST_GUESSES_OF_STRANGERS + 1,
+        )
+        failures = await self._admit(counter, account_id)
+        return Attempt(counter, account_id, is_futile=failures > MOST_GUESSES_OF_STRANGERS)
 
     async def admit_device(self, device: Device) -> Attempt:
         """An attempt from where the user has signed in before. Raises RateLimited."""
-        return await self._admit(_counter("device", device.id.bytes), device.user_id)
+        return await self._admit_known(Purpose.DEVICE, device.id, device.user_id)
 
     async def admit_session(self, session_id: UUID, account_id: UUID) -> Attempt:
         """An attempt of somebody who is signed in. Raises RateLimited."""
-        return await self._admit(_counter("session", session_id.bytes), account_id)
+        return await self._admit_known(Purpose.SESSION, session_id, account_id)
 
     async def withdraw(self, attempt: Attempt) -> None:
-        """The attempt was let through and then not made."""
-        await self._throttles.uncount(attempt.counter, attempt.account_id)
+        """The attempt was let through and then not made. One that would have been futile was not counted either."""
+        if not attempt.is_futile:
+            await self._throttles.uncount(attempt.counter, attempt.account_id)
 
     async def succeed(self, attempt: Attempt) -> None:
         """The attempt was right: those before it are forgotten."""
         await self._throttles.forget(attempt.counter, attempt.account_id)
 
-    async def state(self, account_id: UUID) -> ThrottleState:
-        """What was tried on the account."""
-        return await self._throttles.state_of_account(account_id)
-
-    async def lift(self, account_id: UUID) -> None:
-        """Whatever was tried on the account is forgotten."""
-        await self._throttles.forget_account(account_id)
-
     async def charge_network(self, ip: str | None) -> None:
         """Something from this network has failed."""
-        await self._throttles.count(self.network(ip))
+        await self._throttles.count_failure(self.network(ip))
 
-    async def _admit(self, counter: Counter, account_id: UUID | None) -> Attempt:
-        failures = await self._throttles.count(counter, account_id)
+    async def _admit_known(self, purpose: Purpose, subject: UUID, account_id: UUID) -> Attempt:
+        counter = _counter(purpose, subject.bytes, most_failures=MOST_GUESSES + 1)
+        if await self._admit(counter, account_id) > MOST_GUESSES:
+            # Whoever is known may know why.
+            raise RateLimited(
+                "Too many attempts have failed; an administrator has to let you try again.",
+                policy=Purpose.ACCOUNT,
+                quota=MOST_GUESSES,
+                retry_after_seconds=LONGEST_DELAY_SECONDS,
+            )
+        return Attempt(counter, account_id, is_futile=False)
+
+    async def _admit(self, counter: Counter, account_id: UUID | None) -> int:
+        """Counts an attempt. Returns the failures since the last success, this one included. Raises RateLimited."""
         polls = 0
-        while failures is None:
+        while (failures := await self._throttles.count(counter, account_id)) is None:
             wait_seconds = await self._throttles.wait_seconds(counter)
             if wait_seconds > PATIENCE_SECONDS or polls == MOST_POLLS or self._waiting == MOST_WAITING:
                 raise _refusal(counter, wait_seconds)
             await self._wait(min(wait_seconds, POLL_SECONDS))
             polls += 1
-            failures = await self._throttles.count(counter, account_id)
-        if counter.purpose in {ACCOUNT, "address"}:
-            return Attempt(counter, account_id, is_futile=failures > MOST_GUESSES_OF_STRANGERS)
-        if failures > MOST_GUESSES:
-            # Whoever is known may know why.
-            raise _refusal(counter, LONGEST_DELAY_SECONDS)
-        return Attempt(counter, account_id, is_futile=False)
+        return failures
 
     async def _wait(self, seconds: float) -> None:
         self._waiting += 1
@@ -150,13 +155,16 @@ def network_of(ip: str | None) -> str:
     return str(address)
 
 
-def _counter(purpose: str, subject: bytes, **limits: int) -> Counter:
-    return Counter(purpose, subject, FREE_ATTEMPTS, _delays(LONGEST_DELAY_SECONDS), ATTEMPTS_FORGOTTEN_AFTER, **limits)
+def _counter(purpose: Purpose, subject: bytes, *, most_failures: int) -> Counter:
+    delays = _delays(LONGEST_DELAY_SECONDS)
+    return Counter(purpose, subject, FREE_ATTEMPTS, delays, ATTEMPTS_FORGOTTEN_AFTER, most_failures)
 
 
 def _refusal(counter: Counter, wait_seconds: float) -> RateLimited:
-    policy = ACCOUNT if counter.purpose == "address" else counter.purpose
-    return RateLimited(policy=policy, quota=counter.free, retry_after_seconds=max(1, math.ceil(wait_seconds)))
+    policy = Purpose.ACCOUNT if counter.purpose is Purpose.ADDRESS else counter.purpose
+    wait = max(1, math.ceil(wait_seconds))
+    detail = f"Too many attempts; the next is possible in {wait} s."
+    return RateLimited(detail, policy=policy, quota=counter.free, retry_after_seconds=wait)
 
 
 def _delays(longest_seconds: int) -> list[timedelta]:

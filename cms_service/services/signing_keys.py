@@ -106,7 +106,7 @@ class SigningKeyService:
         self._entropy = entropy
 
     async def list_keys(self) -> list[SigningKeyRead]:
-        """Every key that there ever was, the oldest first."""
+        """Every key, the oldest first. Housekeeping deletes those that have been retired for a day."""
         now, keys = await self._keys.now(), await self._keys.list_all()
         return [_read(key, keys, now) for key in keys]
 

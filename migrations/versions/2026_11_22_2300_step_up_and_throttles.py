@@ -18,9 +18,10 @@ depends_on: str | Sequence[str] | None = None
 def upgrade() -> None:
     op.add_column(
         "refresh_tokens",
-        sa.Column("authenticated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("authenticated_at", sa.DateTime(timezone=True), server_default=sa.text("'epoch'"), nullable=False),
     )
-    op.execute("UPDATE refresh_tokens SET authenticated_at = created_at")
+    # A constant default writes no row. Sessions from before count as authenticated long ago.
+    op.alter_column("refresh_tokens", "authenticated_at", server_default=sa.text("now()"))
     op.create_table(
         "throttles",
         sa.Column("purpose", sa.String(), nullable=False),

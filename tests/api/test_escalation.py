@@ -124,6 +124,11 @@ async def delete(caller: Caller, target: Target) -> httpx.Response:
     return await caller.delete(f"/api/v1/users/{target.holder_id}", if_match="*")
 
 
+async def lift_throttle(caller: Caller, target: Target) -> httpx.Response:
+    """Whoever may do this again and again may guess without end."""
+    return await caller.delete(f"/api/v1/users/{target.holder_id}/throttle")
+
+
 ROUTES: list[Route] = [
     create_role,
     replace_permissions,
@@ -141,8 +146,9 @@ ROUTES: list[Route] = [
     activate_by_update,
     restore,
     delete,
+    lift_throttle,
 ]
-POWER_OVER_ACCOUNTS = ROUTES[-6:]
+POWER_OVER_ACCOUNTS = ROUTES[-7:]
 
 
 @pytest.fixture(scope="module")

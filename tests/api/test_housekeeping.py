@@ -30,8 +30,8 @@ async def add_sessions(db: asyncpg.Connection, user_id: UUID, count: int = 1, **
     await db.execute(SESSION.format(**live | {"revoked_at": "NULL"} | columns), user_id, count)
 
 
-async def add_throttle(db: asyncpg.Connection, **columns: Any) -> bytes:
-    subject = uuid4().bytes
+async def add_throttle(db: asyncpg.Connection, subject: bytes | None = None, **columns: Any) -> bytes:
+    subject = subject or uuid4().bytes * 2
     idle = {"purpose": "address", "failures": 3, "last_failed_at": LONG_AGO, "blocked_until": LONG_AGO}
     await db.execute(THROTTLE.format(**idle | columns), subject)
     return subject
@@ -60,9 +60,10 @@ async def test_dead_rows_are_purged_while_two_replicas_with_two_workers_keep_hou
     await add_sessions(db, user_id, 4)
     for _ in range(MORE_THAN_TWO_BATCHES):
         await add_throttle(db)
-    await add_throttle(db, purpose="account", failures=0)
+    await add_throttle(db, uuid4().bytes, purpose="account", failures=0)
+    await add_throttle(db, uuid4().bytes, purpose="account", failures=3)  # Of nobody any more.
     kept = {
-        await add_throttle(db, purpose="account", failures=3),
+        await add_throttle(db, user_id.bytes, purpose="account", failures=3),
         await add_throttle(db, last_failed_at=RECENTLY),
         await add_throttle(db, blocked_until="now() + interval '1 hour'"),
     }

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import argon2
@@ -110,6 +111,18 @@ async def test_refused_login_is_on_record_and_opens_nothing(register: Register, 
     ]
     assert [row["target_id"] and str(row["target_id"]) for row in rows] == [ada.id, None]
     assert await db.fetchval("SELECT count(*) FROM refresh_tokens WHERE user_id = $1", ada.id) == 1
+
+
+async def test_logins_at_once_all_succeed_when_each_would_renew_the_hash(
+    register: Register, db: asyncpg.Connection
+) -> None:
+    ada = await register()
+    old = argon2.PasswordHasher.from_parameters(argon2.profiles.CHEAPEST).hash(ada.password)
+    await db.execute("UPDATE users SET password_hash = $2 WHERE id = $1", ada.id, old)
+
+    logins = await asyncio.gather(*(login(ada.http, ada.email, ada.password) for _ in range(8)))
+
+    assert [response.status_code for response in logins] == [200] * 8
 
 
 async def test_hash_is_renewed_when_it_was_made_with_other_parameters(

@@ -324,6 +324,17 @@ async def test_network_waits_whichever_accounts_it_tries(behind_proxy: httpx.Asy
     assert (await guess(behind_proxy, ada.email, ada.password, headers=elsewhere)).status_code == 200
 
 
+async def test_burst_from_a_network_counts_in_full(behind_proxy: httpx.AsyncClient, db: asyncpg.Connection) -> None:
+    await db.execute("DELETE FROM throttles WHERE purpose = 'network'")
+    headers = {"X-Forwarded-For": f"{somewhere()}1"}
+
+    guesses = (guess(behind_proxy, f"{unique('nobody')}@example.org", headers=headers) for _ in range(20))
+    failures = sum([response.status_code == 401 for response in await asyncio.gather(*guesses)])
+
+    assert failures >= 3
+    assert await db.fetchval("SELECT streak FROM throttles WHERE purpose = 'network'") == failures
+
+
 async def test_ipv4_networks_are_single_addresses(behind_proxy: httpx.AsyncClient, db: asyncpg.Connection) -> None:
     await db.execute("DELETE FROM throttles WHERE purpose = 'network'")
     await fail_from(behind_proxy, "203.0.113.7")
@@ -363,11 +374,17 @@ async def test_looking_for_taken_addresses_makes_a_network_wait(
 async def test_attempt_that_a_full_queue_refused_does_not_count(
     register: Register, database: Database, db: asyncpg.Connection, service_factory: ServiceFactory
 ) -> None:
-    users = [await register() for _ in range(12)]
+    users, closed = [await register() for _ in range(12)], await register()
+    many = "INSERT INTO throttles (purpose, subject, failures) VALUES ('account', $1, $2)"
+    await db.execute(many, UUID(closed.id).bytes, MOST_GUESSES - 1)
     busy = await service_factory(database, hash_concurrency="1", hash_queue_size="1")
     async with httpx.AsyncClient(base_url=busy.url) as http:
+        futile = [asyncio.create_task(guess(http, closed.email)) for _ in range(4)]
         responses = await asyncio.gather(*(guess(http, user.email) for user in users for _ in range(3)))
+        await asyncio.gather(*futile)
 
     counts = Counter(response.status_code for response in responses)
     assert counts.keys() == {401, 503}
     assert sum([await failures_of(db, user) or 0 for user in users]) == counts[401]
+    # What would have been futile was never counted, so it is not taken back either.
+    assert await failures_of(db, closed) == MOST_GUESSES - 1

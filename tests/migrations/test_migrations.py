@@ -100,6 +100,22 @@ async def test_downgrade_to_base_leaves_nothing(migrated: Database) -> None:
     assert await asyncio.to_thread(current_revision, migrated.url) is None
 
 
+async def test_session_from_before_step_up_counts_as_authenticated_long_ago(empty: Database) -> None:
+    await asyncio.to_thread(upgrade, empty.url, "system_roles")
+    db = await empty.connect()
+    await db.execute(
+        "WITH ada AS (INSERT INTO users (id, email, display_name)"
+        " VALUES (gen_random_uuid(), 'ada@example.org', 'Ada') RETURNING id)"
+        " INSERT INTO refresh_tokens (id, user_id, secret, idle_expires_at, expires_at)"
+        " SELECT gen_random_uuid(), id, 'secret', now(), now() FROM ada"
+    )
+
+    await asyncio.to_thread(upgrade, empty.url, "step_up_and_throttles")
+
+    assert await db.fetchval("SELECT extract(epoch FROM authenticated_at)::int FROM refresh_tokens") == 0
+    await db.close()
+
+
 async def test_every_revision_can_be_undone_and_done_again(empty: Database) -> None:
     revisions = [script.revision for script in migrations._scripts().walk_revisions()][::-1]
     before: list[str] = []

@@ -181,7 +181,7 @@ async def test_lift_throttle_forgets_what_was_tried(fresh_database: DatabaseFact
     unknown = await run(database, "lift-throttle", "bob@example.org")
     no_address = await run(database, "lift-throttle", "bob")
 
-    assert (lifted.code, lifted.out) == (0, "Whatever was tried on ANN@example.org is forgotten.\n"), lifted.err
+    assert (lifted.code, lifted.out) == (0, "The failed sign-ins to ANN@example.org are forgotten.\n"), lifted.err
     assert await connection.fetchval("SELECT count(*) FROM throttles") == 0
     assert await connection.fetchval("SELECT action FROM audit_events ORDER BY at DESC") == "user.throttle_lifted"
     assert (unknown.code, unknown.err) == (1, "cms-service: There is no account with this address.\n")

@@ -5,6 +5,8 @@ from uuid import UUID
 from litestar import Controller, delete, get
 from litestar.params import FromPath
 
+from cms_service.api.problems import documented
+from cms_service.core.exceptions import EscalationRefused
 from cms_service.core.security import requires
 from cms_service.schemas import ThrottleRead
 from cms_service.services import ThrottleService
@@ -19,7 +21,12 @@ class UserThrottleController(Controller):
         """How often somebody has failed to sign in to the account, and whether attempts are being held up."""
         return await throttles.get_of(user_id)
 
-    @delete(operation_id="liftUserThrottle", summary="Let a user try again", guards=[requires("users:update")])
+    @delete(
+        operation_id="liftUserThrottle",
+        summary="Let a user try again",
+        guards=[requires("users:update")],
+        responses=documented(EscalationRefused),
+    )
     async def lift_user_throttle(self, throttles: ThrottleService, user_id: FromPath[UUID]) -> None:
-        """Forgets the failed sign-ins, so that the next attempt is the first. Nothing happens where there are none."""
+        """Forgets the failures, so that anybody may try at once. Waits of known devices and sessions go on."""
         await throttles.lift_of(user_id)

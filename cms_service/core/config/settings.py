@@ -194,8 +194,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             is_secret=True,
             is_required_in_production=True,
             computed_default="made by the first start and kept in `CMS_DATA_DIR`, in development",
-            description="Protects the signing keys in the database, refresh tokens and cursors. All replicas share it. "
-            "Make one with `openssl rand -base64 32`.",
+            description="Protects the signing keys in the database, refresh tokens, device tokens and cursors. All replicas "
+            "share it. Make one with `openssl rand -base64 32`.",
         ),
     ]
     secret_key_previous: Annotated[
@@ -315,8 +315,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             parser=whole_number(1, _DAY_SECONDS),
             default="600",
-            description="For how long after entering the password a user may change the e-mail address, the password "
-            "and the like.",
+            description="For how long after entering the password a user may change an e-mail address or the password.",
         ),
     ]
     throttle_network_failures: Annotated[
@@ -324,8 +323,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             parser=whole_number(1, 1_000_000),
             default="50",
-            description="So many failed sign-ins in a row from one network (an IPv4 address, an IPv6 /64) are answered "
-            "at once; after each further one, the network waits longer, up to a minute.",
+            description="So many sign-ins of one network (an IPv4 address, an IPv6 /64) may fail, without an hour in "
+            "between in which none does, before each further failure makes it wait longer, up to a minute.",
         ),
     ]
     housekeeping_seconds: Annotated[

@@ -181,16 +181,15 @@ class PreconditionRequired(ServiceError):
 
 
 class RateLimited(ServiceError):
-    """Attempts are being held up. Nothing was tried, and the attempt does not count."""
+    """Attempts are being held up. Nothing was tried."""
 
     code = "rate_limited"
     title = "Too many attempts."
 
-    def __init__(self, *, policy: str = "default", quota: int = 1, retry_after_seconds: int = 1) -> None:
-        super().__init__(
-            f"Too many attempts; the next is possible in {retry_after_seconds} seconds.",
-            retry_after_seconds=retry_after_seconds,
-        )
+    def __init__(
+        self, detail: str | None = None, *, policy: str = "default", quota: int = 1, retry_after_seconds: int = 1
+    ) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.policy = policy
         """Name of the limit that was reached."""
         self.quota = quota
