@@ -194,8 +194,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             is_secret=True,
             is_required_in_production=True,
             computed_default="made by the first start and kept in `CMS_DATA_DIR`, in development",
-            description="Protects the signing keys in the database, refresh tokens, device tokens and cursors. All replicas "
-            "share it. Make one with `openssl rand -base64 32`.",
+            description="Protects the signing keys in the database, refresh tokens, device tokens and cursors. "
+            "All replicas share it. Make one with `openssl rand -base64 32`.",
         ),
     ]
     secret_key_previous: Annotated[
