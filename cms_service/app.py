@@ -86,9 +86,10 @@ def create_app(settings: Settings) -> Envelope:
         entropy=SystemEntropy(),
     )
     throttle = SignInThrottle(
-        ThrottleRepository(fast_lane), derive_key(settings.secret_key, "throttles"), settings.throttle_network_failures
+        ThrottleRepository(fast_lane), _throttle_key(settings), settings.throttle_network_failures
     )
     authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(fast_lane), clock)
+    authentication = AuthenticationMiddleware(authenticator)
     housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
 
     @asynccontextmanager
@@ -107,8 +108,8 @@ def create_app(settings: Settings) -> Envelope:
     litestar = Litestar(
         route_handlers=[v1, WellKnownController, HealthController],
         dependencies=DEPENDENCIES,
-        middleware=[ConditionalGet(), AuthenticationMiddleware(authenticator)],
-        before_request=StrictInput(password_policy),
+        middleware=[ConditionalGet(), authentication],
+        before_request=StrictInput(password_policy, authentication.authenticate),
         after_exception=[RefusalAudit(RefusalRecorder(work))],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
@@ -211,6 +212,11 @@ def _keys(settings: Settings, purpose: str) -> tuple[bytes, bytes | None]:
     """The key for a purpose, and the one that is still accepted beside it."""
     previous = settings.secret_key_previous
     return derive_key(settings.secret_key, purpose), derive_key(previous, purpose) if previous else None
+
+
+def _throttle_key(settings: Settings) -> bytes:
+    """The same for two replicas that have the secret key and the previous one the other way round."""
+    return derive_key(min(settings.secret_key, settings.secret_key_previous or settings.secret_key), "throttles")
 
 
 def _password_policy(settings: Settings) -> PasswordPolicy:

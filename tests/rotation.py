@@ -3,8 +3,9 @@
 import asyncio
 import random
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,11 +13,14 @@ import httpx
 import jwt
 
 from tests.eventually import eventually
-from tests.fixtures import Caller, Service, sign_in
+from tests.fixtures import Caller, Database, Service, ServiceFactory, sign_in
+from tests.unit.test_cli import run
 
 GUIDE = Path(__file__).parents[1] / "docs/guides/verify-tokens.md"
 ISSUER = "https://accounts.example.org"
 ME = "/api/v1/users/me"
+AHEAD_SECONDS = "8"
+AHEAD = {"public_url": ISSUER, "signing_key_ahead_seconds": AHEAD_SECONDS}
 
 
 class OfflineVerifier(Protocol):
@@ -137,3 +141,19 @@ def key_of(token: str) -> str:
 async def signed_in(service: Service) -> Caller:
     async with anonymous(service) as http:
         return await sign_in(http, service.admin_email, service.admin_password)
+
+
+async def keys(database: Database, *arguments: str, **overrides: str) -> str:
+    outcome = await run(database, "keys", *arguments, **AHEAD, **overrides)
+    assert outcome.code == 0, outcome.err
+    return outcome.out
+
+
+def quick(service_factory: ServiceFactory) -> partial[Coroutine[Any, Any, Service]]:
+    """Starts replicas of one service, whose keys need not wait for a day."""
+    return partial(service_factory, public_url=ISSUER, signing_key_ahead_seconds=AHEAD_SECONDS)
+
+
+async def columns(database: Database) -> list[list[str]]:
+    """Of each key its id, algorithm and state."""
+    return [line.split()[:3] for line in (await keys(database, "list")).splitlines()[1:]]

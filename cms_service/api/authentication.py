@@ -21,6 +21,15 @@ class AuthenticationMiddleware(ASGIMiddleware):
         self._authenticator = authenticator
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        await self.authenticate(scope)
+        await next_app(scope, receive, send)
+
+    async def authenticate(self, scope: Scope) -> None:
+        """Puts the principal on the connection, or None where there is no credential.
+
+        Raises:
+            AuthenticationRequired, TokenExpired, TokenInvalid: the credential does not verify, and the route needs one.
+        """
         opt = scope["route_handler"].opt
         scope["user"] = None
         if not opt.get(PUBLIC):
@@ -29,7 +38,6 @@ class AuthenticationMiddleware(ASGIMiddleware):
             except (AuthenticationRequired, TokenExpired, TokenInvalid):
                 if not opt.get(OPTIONAL):
                     raise
-        await next_app(scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal | None:
         values = [value for name, value in scope["headers"] if name == b"authorization"]

@@ -57,7 +57,7 @@ async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
 
 def provide_users(request: AnyRequest, work: UnitOfWork) -> UserService:
     state = request.app.state
-    return UserService(work, actor_of(request), state.cursors, state.hasher, state.password_policy)
+    return UserService(work, actor_of(request), state.cursors, state.hasher, state.password_policy, state.throttle)
 
 
 def provide_assignments(request: AnyRequest, work: UnitOfWork) -> AssignmentService:

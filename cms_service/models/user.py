@@ -29,6 +29,8 @@ class User(Identified, Timestamped, SoftDeleted, Versioned, Base):
     email_verified_at: Mapped[datetime | None]
     password_hash: Mapped[str | None] = mapped_column(deferred=True, deferred_raiseload=True)
     """Deferred, so that reading an account does not read its secret."""
+    password_changed_at: Mapped[datetime | None] = mapped_column(deferred=True)
+    """Device tokens from before count for nothing; null where it never was."""
 
     roles: Mapped[set[Role]] = relationship(
         secondary=UserRole.__table__,

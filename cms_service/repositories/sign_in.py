@@ -27,7 +27,7 @@ from cms_service.core.database import FastLane, Statement
 from cms_service.models import AuditEvent, RefreshToken, Throttle, User
 from cms_service.repositories.directory import SHOWN
 from cms_service.repositories.refresh_token import LiveSession, is_live
-from cms_service.repositories.throttle import IS_COUNTER, WAIT_SECONDS, Counter, Purpose
+from cms_service.repositories.throttle import IS_COUNTER, IS_PAST_FREE, Counter, Purpose
 from cms_service.repositories.user import Credentials
 
 MOST_SESSIONS = 100
@@ -52,7 +52,7 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 _CREDENTIALS = Statement(
-    select(User.id, User.password_hash, User.is_active, WAIT_SECONDS)
+    select(User.id, User.password_hash, User.is_active, User.password_changed_at, IS_PAST_FREE)
     .select_from(select(literal(1)).subquery("always"))
     .outerjoin(User, and_(User.email == bindparam("email"), User.deleted_at.is_(None)))
     .outerjoin(Throttle, IS_COUNTER)
@@ -111,21 +111,25 @@ def _opening() -> Executable:
         .returning(RefreshToken.id, RefreshToken.user_id)
         .cte("surplus")
     )
-    of_session = [column.label(f"session_{column.name}") for column in session.c]
-    return select(*account.c, *of_session, func.now().label("now")).add_cte(
-        _audit("session.opened", session, bindparam("event_id", type_=Uuid)).cte("opening"),
-        # One id for each: made by the database, whose version may not know UUIDv7 yet.
-        _audit("session.ended", surplus, func.gen_random_uuid()).cte("endings"),
-        delete_(Throttle).where(is_opened, IS_COUNTER).cte("counter"),
+    counter = delete_(Throttle).where(is_opened, IS_COUNTER).returning(Throttle.purpose).cte("counter")
+    # Looks at the counter, so that the two rows are locked in the order in which counting locks them.
+    failures = (
         update_(Throttle)
         .where(
             is_opened,
+            select(func.count()).select_from(counter).scalar_subquery() >= 0,
             bindparam("purpose", type_=String) != Purpose.ACCOUNT.value,
             Throttle.purpose == Purpose.ACCOUNT.value,
             Throttle.subject == func.uuid_send(bindparam("user_id", type_=Uuid)),
         )
         .values(failures=0)
-        .cte("failures"),
+    )
+    of_session = [column.label(f"session_{column.name}") for column in session.c]
+    return select(*account.c, *of_session, func.now().label("now")).add_cte(
+        _audit("session.opened", session, bindparam("event_id", type_=Uuid)).cte("opening"),
+        # One id for each: made by the database, whose version may not know UUIDv7 yet.
+        _audit("session.ended", surplus, func.gen_random_uuid()).cte("endings"),
+        failures.cte("failures"),
     )
 
 
@@ -169,16 +173,15 @@ class SignInRepository:
     def __init__(self, lane: FastLane) -> None:
         self._lane = lane
 
-    async def find_credentials(self, email: str, network: Counter) -> tuple[Credentials | None, float]:
-        """What a sign-in to the account is checked against, and for how many seconds the network is being held up.
+    async def find_credentials(self, email: str, network: Counter) -> tuple[Credentials | None, bool]:
+        """What a sign-in to the account is checked against, and whether the network's free attempts are used up.
 
         `email` is in its canonical form.
         """
-        row = await self._lane.fetch_row(_CREDENTIALS, email=email, purpose=network.purpose, subject=network.subject)
+        row = await self._lane.fetch_row(_CREDENTIALS, email=email, **network.as_values())
         assert row is not None, "an outer join of one row"  # noqa: S101 - for the type checker
-        is_known = row["id"] is not None
-        credentials = Credentials(row["id"], row["password_hash"], row["is_active"]) if is_known else None
-        return credentials, float(row["wait_seconds"] or 0)
+        *credentials, is_past_free = row
+        return (Credentials(*credentials) if row["id"] is not None else None), bool(is_past_free)
 
     async def open(  # noqa: PLR0913 - a row is made of its columns
         self,

@@ -19,7 +19,6 @@ from sqlalchemy import (
     case,
     func,
     literal,
-    or_,
     select,
     update,
 )
@@ -80,7 +79,11 @@ _FAILURES = func.greatest(
     Throttle.failures, func.least(Throttle.failures + 1, bindparam("most_failures", type_=Integer))
 )
 _IS_OPEN = Throttle.blocked_until <= _NOW
-WAIT_SECONDS = func.greatest(0, func.extract("epoch", Throttle.blocked_until - _NOW)).label("wait_seconds")
+IS_PAST_FREE = and_(
+    Throttle.streak >= bindparam("free", type_=Integer),
+    Throttle.last_failed_at >= _NOW - bindparam("forgotten_after", type_=Interval),
+).label("is_past_free")
+_WAIT_SECONDS = func.greatest(0, func.extract("epoch", Throttle.blocked_until - _NOW)).label("wait_seconds")
 IS_COUNTER = and_(
     Throttle.purpose == bindparam("purpose", type_=String), Throttle.subject == bindparam("subject", type_=LargeBinary)
 )
@@ -136,18 +139,14 @@ def _count_besides() -> ReturningInsert[int]:
 _COUNT = Statement(_count(only_if=_IS_OPEN))
 _COUNT_ALWAYS = Statement(_count(only_if=None))
 _COUNT_BESIDES = Statement(_count_besides())
-_WAIT = Statement(select(WAIT_SECONDS).where(IS_COUNTER))
+_WAIT = Statement(select(_WAIT_SECONDS).where(IS_COUNTER))
+_FEWER_FAILURES = func.greatest(Throttle.failures - 1, 0)
 _UNCOUNT = Statement(
     update(Throttle)
-    .where(or_(IS_COUNTER, _IS_ACCOUNT))
-    .values(
-        failures=func.greatest(Throttle.failures - 1, 0),
-        streak=case((IS_COUNTER, func.greatest(Throttle.streak - 1, 0)), else_=Throttle.streak),
-        blocked_until=case((IS_COUNTER, _NOW), else_=Throttle.blocked_until),
-    )
+    .where(IS_COUNTER)
+    .values(failures=_FEWER_FAILURES, streak=func.greatest(Throttle.streak - 1, 0), blocked_until=_NOW)
 )
-_FORGET = Statement(delete_(Throttle).where(IS_COUNTER))
-_FORGET_FAILURES = Statement(update(Throttle).where(_IS_ACCOUNT).values(failures=0))
+_UNCOUNT_FAILURE = Statement(update(Throttle).where(_IS_ACCOUNT).values(failures=_FEWER_FAILURES))
 
 
 class ThrottleRepository:
@@ -173,19 +172,14 @@ class ThrottleRepository:
 
     async def uncount(self, counter: Counter, account_id: UUID | None = None) -> None:
         """The attempt did not happen after all."""
-        account = account_id.bytes if account_id else b""
-        await self._lane.fetch_row(_UNCOUNT, purpose=counter.purpose, subject=counter.subject, account=account)
+        await self._lane.fetch_row(_UNCOUNT, purpose=counter.purpose, subject=counter.subject)
+        if account_id is not None and counter.purpose is not Purpose.ACCOUNT:
+            await self._lane.fetch_row(_UNCOUNT_FAILURE, account=account_id.bytes)
 
     async def wait_seconds(self, counter: Counter) -> float:
         """How long attempts are being held up from now on; 0 where they are not."""
         row = await self._lane.fetch_row(_WAIT, purpose=counter.purpose, subject=counter.subject)
         return 0 if row is None else float(row["wait_seconds"])
-
-    async def forget(self, counter: Counter, account_id: UUID | None = None) -> None:
-        """An attempt has succeeded: the next is the first again, and so is the account's next failure."""
-        await self._lane.fetch_row(_FORGET, purpose=counter.purpose, subject=counter.subject)
-        if account_id is not None and counter.purpose is not Purpose.ACCOUNT:
-            await self._lane.fetch_row(_FORGET_FAILURES, account=account_id.bytes)
 
 
 class AccountThrottleRepository:
@@ -203,3 +197,11 @@ class AccountThrottleRepository:
     async def forget(self, account_id: UUID) -> None:
         """No stranger has ever tried, and nobody has failed since the last success."""
         await self._session.execute(delete_(Throttle).where(_IS_ACCOUNT), {"account": account_id.bytes})
+
+    async def forget_failures(self, counter: Counter, account_id: UUID) -> None:
+        """An attempt of somebody known has succeeded: the next is the first again, and so is the next failure."""
+        counted = {"purpose": counter.purpose.value, "subject": counter.subject}
+        await self._session.execute(delete_(Throttle).where(IS_COUNTER), counted)
+        await self._session.execute(
+            update(Throttle).where(_IS_ACCOUNT).values(failures=0), {"account": account_id.bytes}
+        )

@@ -20,6 +20,7 @@ class Credentials(msgspec.Struct, frozen=True):
     user_id: UUID
     password_hash: str | None
     is_active: bool
+    password_changed_at: datetime | None
 
 
 class UserRepository(SQLAlchemyAsyncRepository[User]):
@@ -68,8 +69,10 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         )
         return await self.session.scalar(_locked(statement))
 
-    async def set_password_hash(self, user: User, password_hash: str) -> None:
+    async def change_password_hash(self, user: User, password_hash: str) -> None:
+        """The account has another password, from now by the database's clock."""
         user.password_hash = password_hash
+        user.password_changed_at = func.now()
         await self.session.flush()
 
     async def mark_deleted(self, user: User) -> None:
@@ -127,7 +130,9 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         return await fetch_slice(self.session, statement, self.ORDERINGS["created_at"], window)
 
     async def _find_credentials(self, which: ColumnElement[bool]) -> Credentials | None:
-        statement = select(User.id, User.password_hash, User.is_active).where(User.deleted_at.is_(None), which)
+        statement = select(User.id, User.password_hash, User.is_active, User.password_changed_at).where(
+            User.deleted_at.is_(None), which
+        )
         row = (await self.session.execute(statement)).one_or_none()
         return None if row is None else Credentials(*row)
 

@@ -6,7 +6,6 @@ from cms_service.core.config import Registration
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import (
     AuthenticationRequired,
-    EmailTaken,
     InvalidCredentials,
     Overloaded,
     PasswordTooWeak,
@@ -14,7 +13,7 @@ from cms_service.core.exceptions import (
 )
 from cms_service.core.security import Actor, PasswordHasher, PasswordPolicy
 from cms_service.models import User
-from cms_service.repositories import RefreshTokenRepository, UserRepository
+from cms_service.repositories import AccountThrottleRepository, RefreshTokenRepository, UserRepository
 from cms_service.schemas import (
     AccessTokenResponse,
     PasswordChange,
@@ -24,6 +23,7 @@ from cms_service.schemas import (
 )
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import Enrolment
+from cms_service.services.sessions import refuse_ended_session
 from cms_service.services.sign_in import MOST_CHECKS
 from cms_service.services.sign_in_throttle import SignInThrottle
 from cms_service.services.token_issuer import TokenIssuer
@@ -55,6 +55,7 @@ class AuthService:
         self._throttle = throttle
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
         self._sessions = RefreshTokenRepository(session=work.session, wrap_exceptions=False)
+        self._throttles = AccountThrottleRepository(work)
         self._enrolment = Enrolment(work, actor, hasher, policy)
         self._audit = AuditTrail(work, actor)
 
@@ -70,15 +71,11 @@ class AuthService:
         if self._issuer.settings.registration is not Registration.OPEN:
             raise RegistrationClosed
         ip = self._actor.origin.ip if self._actor.origin else None
-        await self._throttle.refuse_busy_network(ip)
-        try:
+        async with self._throttle.looking_for_addresses(ip):
             applicant = await self._enrolment.examine(data.email, data.password, data.display_name)
             return await self._enrolment.enrol(
                 applicant, display_name=data.display_name, role=MEMBER, action="user.registered"
             )
-        except EmailTaken:
-            await self._throttle.charge_network(ip)
-            raise
 
     async def reauthenticate(self, data: ReauthenticationRequest) -> AccessTokenResponse:
         """An access token that says that the actor has been authenticated now.
@@ -132,7 +129,8 @@ class AuthService:
         if user is None:
             self._audit.record(failure, "user", user_id)
             raise InvalidCredentials("The password is wrong.")
-        await self._throttle.succeed(attempt)
+        await refuse_ended_session(self._sessions, self._actor)
+        await self._throttles.forget_failures(attempt.counter, user_id)
         return user
 
     async def _lock_proven(self, user_id: UUID, password: str, new_password: str | None) -> User | None:
@@ -146,7 +144,7 @@ class AuthService:
             user = await self._users.lock_unchanged(credentials)
             if user is not None:
                 if new_hash is not None:
-                    await self._users.set_password_hash(user, new_hash)
+                    await self._users.change_password_hash(user, new_hash)
                 return user
             await self._work.pause()
         return None

@@ -47,23 +47,29 @@ class SignInService:
         email = _canonical(data.email)
         origin = _origin_of(actor)
         network = self._throttle.network(origin.ip)
-        credentials, network_wait_seconds = await self._sign_ins.find_credentials(email, network)
+        credentials, is_network_past_free = await self._sign_ins.find_credentials(email, network)
         device = self._known_device(data.device_token, credentials)
         if device is not None:
             attempt = await self._throttle.admit_device(device)
         else:
-            self._throttle.refuse_network(network, network_wait_seconds)
-            attempt = await self._throttle.admit_stranger(email, credentials.user_id if credentials else None)
+            attempt = await self._throttle.admit_stranger(
+                email,
+                credentials.user_id if credentials else None,
+                network,
+                is_network_past_free=is_network_past_free,
+            )
         opened = await self._open(data.password, email, credentials, attempt, network, origin)
         if opened is None:
             await self._sign_ins.record_failure(credentials.user_id if credentials else None, origin)
-            await self._throttle.charge_network(origin.ip)
+            await self._throttle.fail(attempt, network)
             raise InvalidCredentials
+        await self._throttle.clear_network(attempt)
         tokens = await self._issuer.issue_pair(opened.session)
-        device = device or Device(id=uuid4(), user_id=opened.session.user_id)
+        session = opened.session
+        device = Device(device.id if device else uuid4(), session.user_id, session.now)
         return LoginResponse(
             **msgspec.structs.asdict(tokens),
-            device_token=self._issuer.device_tokens.encode(device, self._issuer.clock.now()),
+            device_token=self._issuer.device_tokens.encode(device),
             user=read_members(opened.user),
         )
 
@@ -71,7 +77,14 @@ class SignInService:
         if token is None or credentials is None:
             return None
         device = self._issuer.device_tokens.decode(token, self._issuer.clock.now())
-        return device if device is not None and device.user_id == credentials.user_id else None
+        changed_at = credentials.password_changed_at
+        # Whoever had the password before it was changed is no longer known.
+        is_known = (
+            device is not None
+            and device.user_id == credentials.user_id
+            and (changed_at is None or device.signed_in_at > changed_at)
+        )
+        return device if is_known else None
 
     async def _open(  # noqa: PLR0913 - all that is known by now
         self,

@@ -8,6 +8,8 @@ many delays an attacker sits out, only so many guesses in a row are ever compare
 import asyncio
 import hmac
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
@@ -15,7 +17,8 @@ from uuid import UUID
 
 import msgspec
 
-from cms_service.core.exceptions import RateLimited
+from cms_service.core.database import translate_error
+from cms_service.core.exceptions import EmailTaken, RateLimited
 from cms_service.core.security import Device
 from cms_service.repositories import Counter, Purpose, ThrottleRepository
 
@@ -37,6 +40,8 @@ PATIENCE_SECONDS = 1.0
 """An attempt that would be let through so soon waits for it. Of many correct ones at once, the first clears the way."""
 POLL_SECONDS = 0.1
 MOST_POLLS = 12
+NETWORK_POLLS = 5
+"""Somebody else's attempt from the same network may be about to succeed."""
 MOST_WAITING = 32
 """At once in this process."""
 
@@ -46,6 +51,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     counter: Counter
     account_id: UUID | None
+    network: Counter | None
+    """Where this was counted for the network too, before its outcome is known."""
     is_futile: bool
     """The account has seen too many failures: the guess must not be compared with its password, nor may that show."""
 
@@ -70,26 +77,46 @@ class SignInThrottle:
             most_failures=UNLIMITED,
         )
 
-    def refuse_network(self, network: Counter, wait_seconds: float) -> None:
-        """Raises RateLimited where the network still has to wait."""
-        if wait_seconds > 0:
-            raise _refusal(network, wait_seconds)
+    @asynccontextmanager
+    async def looking_for_addresses(self, ip: str | None) -> AsyncIterator[None]:
+        """The block may find out that an address is taken, which counts as a failure of the network.
 
-    async def refuse_busy_network(self, ip: str | None) -> None:
-        """Raises RateLimited where the network from which a request came still has to wait."""
+        Raises:
+            RateLimited: the network has to wait first.
+        """
         network = self.network(ip)
-        self.refuse_network(network, await self._throttles.wait_seconds(network))
+        if wait_seconds := await self._throttles.wait_seconds(network):
+            raise _refusal(network, wait_seconds)
+        try:
+            yield
+        except Exception as error:
+            if isinstance(translate_error(error), EmailTaken):
+                await self._throttles.count_failure(network)
+            raise
 
-    async def admit_stranger(self, email: str, account_id: UUID | None) -> Attempt:
-        """An attempt on an account, or on an address that has none. Raises RateLimited."""
-        is_known = account_id is not None
+    async def admit_stranger(
+        self, email: str, account_id: UUID | None, network: Counter, *, is_network_past_free: bool
+    ) -> Attempt:
+        """An attempt on an account, or on an address that has none. Raises RateLimited.
+
+        While its network has failed little, only its failure will count there, since behind one address there may be
+        many who sign in at once. After that, one at a time is let through.
+        """
         counter = _counter(
-            Purpose.ACCOUNT if is_known else Purpose.ADDRESS,
+            Purpose.ACCOUNT if account_id is not None else Purpose.ADDRESS,
             account_id.bytes if account_id is not None else self._digest(email),
             most_failures=MOST_GUESSES_OF_STRANGERS + 1,
         )
         failures = await self._admit(counter, account_id)
-        return Attempt(counter, account_id, is_futile=failures > MOST_GUESSES_OF_STRANGERS)
+        attempt = Attempt(counter, account_id, None, is_futile=failures > MOST_GUESSES_OF_STRANGERS)
+        if is_network_past_free:
+            try:
+                await self._admit(network, None, least_polls=NETWORK_POLLS)
+            except RateLimited:
+                await self.withdraw(attempt)
+                raise
+            attempt = msgspec.structs.replace(attempt, network=network)
+        return attempt
 
     async def admit_device(self, device: Device) -> Attempt:
         """An attempt from where the user has signed in before. Raises RateLimited."""
@@ -103,14 +130,17 @@ class SignInThrottle:
         """The attempt was let through and then not made. One that would have been futile was not counted either."""
         if not attempt.is_futile:
             await self._throttles.uncount(attempt.counter, attempt.account_id)
+        await self.clear_network(attempt)
 
-    async def succeed(self, attempt: Attempt) -> None:
-        """The attempt was right: those before it are forgotten."""
-        await self._throttles.forget(attempt.counter, attempt.account_id)
+    async def clear_network(self, attempt: Attempt) -> None:
+        """The attempt was no failure: others in its network may go on."""
+        if attempt.network is not None:
+            await self._throttles.uncount(attempt.network)
 
-    async def charge_network(self, ip: str | None) -> None:
-        """Something from this network has failed."""
-        await self._throttles.count_failure(self.network(ip))
+    async def fail(self, attempt: Attempt, network: Counter) -> None:
+        """The attempt was a failure; for the account it counts already."""
+        if attempt.network is None:
+            await self._throttles.count_failure(network)
 
     async def _admit_known(self, purpose: Purpose, subject: UUID, account_id: UUID) -> Attempt:
         counter = _counter(purpose, subject.bytes, most_failures=MOST_GUESSES + 1)
@@ -122,14 +152,15 @@ class SignInThrottle:
                 quota=MOST_GUESSES,
                 retry_after_seconds=LONGEST_DELAY_SECONDS,
             )
-        return Attempt(counter, account_id, is_futile=False)
+        return Attempt(counter, account_id, None, is_futile=False)
 
-    async def _admit(self, counter: Counter, account_id: UUID | None) -> int:
+    async def _admit(self, counter: Counter, account_id: UUID | None, *, least_polls: int = 0) -> int:
         """Counts an attempt. Returns the failures since the last success, this one included. Raises RateLimited."""
         polls = 0
         while (failures := await self._throttles.count(counter, account_id)) is None:
             wait_seconds = await self._throttles.wait_seconds(counter)
-            if wait_seconds > PATIENCE_SECONDS or polls == MOST_POLLS or self._waiting == MOST_WAITING:
+            is_hopeless = wait_seconds > PATIENCE_SECONDS and polls >= least_polls
+            if is_hopeless or polls == MOST_POLLS or self._waiting == MOST_WAITING:
                 raise _refusal(counter, wait_seconds)
             await self._wait(min(wait_seconds, POLL_SECONDS))
             polls += 1

@@ -1,5 +1,6 @@
 """Accounts."""
 
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from advanced_alchemy.service import SQLAlchemyAsyncRepositoryService
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import ValidationFailed
+from cms_service.core.exceptions import AuthenticationRequired, ValidationFailed
 from cms_service.core.security import Actor, CursorCodec, PasswordHasher, PasswordPolicy, canonical_email
 from cms_service.models import User
 from cms_service.repositories import RefreshTokenRepository, UserRepository
@@ -19,6 +20,8 @@ from cms_service.services.access_policy import AccessPolicy
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import refuse_unacceptable
 from cms_service.services.preconditions import Precondition
+from cms_service.services.sessions import refuse_ended_session
+from cms_service.services.sign_in_throttle import SignInThrottle
 
 
 class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
@@ -26,8 +29,14 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
     repository_type = UserRepository
 
-    def __init__(
-        self, work: UnitOfWork, actor: Actor, cursors: CursorCodec, hasher: PasswordHasher, passwords: PasswordPolicy
+    def __init__(  # noqa: PLR0913 - what it works with
+        self,
+        work: UnitOfWork,
+        actor: Actor,
+        cursors: CursorCodec,
+        hasher: PasswordHasher,
+        passwords: PasswordPolicy,
+        throttle: SignInThrottle,
     ) -> None:
         super().__init__(session=work.session, wrap_exceptions=False)
         self._work = work
@@ -35,6 +44,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         self._cursors = cursors
         self._hasher = hasher
         self._passwords = passwords
+        self._throttle = throttle
         self._sessions = RefreshTokenRepository(session=work.session, wrap_exceptions=False)
         self._policy = AccessPolicy(work, actor)
         self._audit = AuditTrail(work, actor)
@@ -63,7 +73,10 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             EmailTaken, ExternalIdTaken: a live account has it.
         """
         await refuse_unacceptable(self._passwords, data.email, data.password, data.display_name)
-        password_hash = await self._hasher.hash(data.password) if data.password is not None else None
+        password_hash = None
+        if data.password is not None:
+            password_hash = await self._hasher.hash(data.password)
+            await refuse_ended_session(self._sessions, self._actor)
         user = User(
             email=canonical_email(data.email),
             display_name=data.display_name,
@@ -94,9 +107,13 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
         Raises:
             ReauthenticationRequired: for another e-mail address, the actor was authenticated too long ago.
+            EmailTaken, ExternalIdTaken: a live account has it.
+            RateLimited: from this network, too many addresses were found to be taken.
         """
-        user = await self.repository.lock_live(self._actor.require_user_id())
-        return await self._change(user, data, precondition)
+        ip = self._actor.origin.ip if self._actor.origin else None
+        async with self._throttle.looking_for_addresses(ip) if data.email is not UNSET else nullcontext():
+            user = await self.repository.lock_live(self._actor.require_user_id())
+            return await self._change(user, data, precondition)
 
     async def delete_user(self, user_id: UUID, precondition: Precondition) -> None:
         """The account is gone, its sessions end and its address is free. It can be restored.
@@ -140,6 +157,9 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
     async def _update(self, user_id: UUID, data: UserUpdate, precondition: Precondition) -> UserRead:
         user = await self.repository.lock_live(user_id)
+        if user_id == self._actor.user_id and not user.is_active:
+            # Put to sleep while this request was under way: nobody wakes themselves.
+            raise AuthenticationRequired
         await self._policy.refuse_power_over(user_id)
         if data.is_active is False:
             await self._end_sessions(user_id, "user_deactivated")

@@ -22,6 +22,7 @@ def upgrade() -> None:
     )
     # A constant default writes no row. Sessions from before count as authenticated long ago.
     op.alter_column("refresh_tokens", "authenticated_at", server_default=sa.text("now()"))
+    op.add_column("users", sa.Column("password_changed_at", sa.DateTime(timezone=True), nullable=True))
     op.create_table(
         "throttles",
         sa.Column("purpose", sa.String(), nullable=False),
@@ -37,4 +38,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("throttles")
+    op.drop_column("users", "password_changed_at")
     op.drop_column("refresh_tokens", "authenticated_at")

@@ -1,83 +1,32 @@
 """Keys change under a running service: replicas, workers and verifiers outside go on."""
 
 import secrets
-from collections.abc import Coroutine
 from functools import partial
-from typing import Any
 
 import httpx
 
 from tests.eventually import eventually
-from tests.fixtures import Caller, Database, DatabaseFactory, Service, ServiceFactory
-from tests.rotation import ISSUER, Ledger, PyJwtVerifier, anonymous, key_of, refusal, signed_in
+from tests.fixtures import Caller, DatabaseFactory, Service, ServiceFactory
+from tests.rotation import (
+    AHEAD,
+    Ledger,
+    anonymous,
+    columns,
+    key_of,
+    keys,
+    quick,
+    refusal,
+    signed_in,
+)
 from tests.unit.test_cli import run
 
 JWKS = "/.well-known/jwks.json"
-AHEAD_SECONDS = "8"
-AHEAD = {"public_url": ISSUER, "signing_key_ahead_seconds": AHEAD_SECONDS}
 OLD_SECRET, NEW_SECRET = secrets.token_hex(32), secrets.token_hex(32)
-
-
-async def keys(database: Database, *arguments: str, **overrides: str) -> str:
-    outcome = await run(database, "keys", *arguments, **AHEAD, **overrides)
-    assert outcome.code == 0, outcome.err
-    return outcome.out
-
-
-def quick(service_factory: ServiceFactory) -> partial[Coroutine[Any, Any, Service]]:
-    """Starts replicas of one service, whose keys need not wait for a day."""
-    return partial(service_factory, public_url=ISSUER, signing_key_ahead_seconds=AHEAD_SECONDS)
-
-
-async def columns(database: Database) -> list[list[str]]:
-    """Of each key its id, algorithm and state."""
-    return [line.split()[:3] for line in (await keys(database, "list")).splitlines()[1:]]
 
 
 async def is_refused_everywhere(service: Service, token: str) -> bool:
     """By so many that every worker was asked."""
     return all([await refusal(service, token) is not None for _ in range(12)])
-
-
-async def test_no_token_is_refused_while_keys_rotate_by_themselves(
-    fresh_database: DatabaseFactory, service_factory: ServiceFactory
-) -> None:
-    database = await fresh_database()
-    start = quick(service_factory)
-    replicas = [await start(database, workers="2", signing_key_seconds="12") for _ in range(2)]
-    verifiers = [PyJwtVerifier(service, cache_seconds=2) for service in replicas]
-
-    async with Ledger(replicas, verifiers).kept() as ledger:
-        await ledger.wait_for_keys(3)
-        await ledger.wait_for_checks(40)
-
-    assert ledger.refused == []
-    assert [kid for kid, _, _ in await columns(database)][:3] == ledger.kids[:3], "each signed in its turn"
-
-
-async def test_no_token_is_refused_while_an_operator_rotates_and_the_algorithm_changes(
-    fresh_database: DatabaseFactory, service_factory: ServiceFactory
-) -> None:
-    database = await fresh_database()
-    first = await quick(service_factory)(database, workers="2")
-    eddsa = await signed_in(first)
-    verifier = PyJwtVerifier(first, cache_seconds=2)
-
-    assert "is published and signs from" in await keys(database, "rotate")
-    async with Ledger([first], [verifier]).kept() as ledger:
-        await ledger.wait_for_keys(2)
-
-        second = await quick(service_factory)(database, workers="2", signing_algorithm="ES256")
-        everywhere = Ledger([first, second], [verifier, PyJwtVerifier(second, cache_seconds=2)])
-        async with everywhere.kept():
-            await everywhere.wait_for_keys(2)
-            await everywhere.wait_for_checks(40)
-
-    assert ledger.refused == everywhere.refused == []
-    algorithms = [algorithm for _, algorithm, _ in await columns(database)]
-    assert algorithms[:3] == ["EdDSA", "EdDSA", "ES256"]
-    for service in (first, second):
-        assert await refusal(service, eddsa.access_token) is None
 
 
 async def test_key_that_signs_at_once_is_known_to_every_worker(

@@ -5,7 +5,7 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 
 class Answer(msgspec.Struct):
@@ -22,6 +22,10 @@ class Answer(msgspec.Struct):
         for fault in self.json()["errors"]:
             found.setdefault(fault["pointer"], []).append(fault["code"])
         return found
+
+
+async def authenticate_nobody(_: Scope) -> None:
+    """What an application without accounts does about its callers."""
 
 
 async def exchange(

@@ -24,7 +24,7 @@ from cms_service.core.exceptions import (
     TokenExpired,
 )
 from cms_service.core.security import PasswordPolicy, RequestOrigin
-from tests.unit.asgi import exchange
+from tests.unit.asgi import authenticate_nobody, exchange
 from tests.unit.settings import edge_settings
 
 ID = UUID("0190c8a0-7a1b-7c3d-8e4f-00000000000a")
@@ -81,7 +81,7 @@ def build(**overrides: Any) -> Envelope:
     settings = edge_settings(**overrides)
     litestar = Litestar(
         [ThingController, OtherController, FaultyController, HealthController],
-        before_request=StrictInput(PasswordPolicy(15)),
+        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
         exception_handlers=EXCEPTION_HANDLERS,
         cors_config=cors_config(settings),
         openapi_config=None,
@@ -412,7 +412,9 @@ async def test_known_origin_gets_permission_without_credentials() -> None:
     for target in ("/things", "/nowhere", "/faults/unknown"):
         answer = await exchange(app, "GET", target, headers={"origin": ORIGIN})
         assert answer.headers["access-control-allow-origin"] == ORIGIN
-        assert answer.headers["access-control-expose-headers"] == "ETag, Location, Retry-After, X-Request-ID"
+        assert answer.headers["access-control-expose-headers"] == (
+            "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+        )
         assert answer.headers["vary"] == "Origin"
         assert "access-control-allow-credentials" not in answer.headers
 

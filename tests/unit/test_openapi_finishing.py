@@ -16,7 +16,7 @@ from cms_service.api.authentication import OPTIONAL
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EmailTaken, NameTaken, RateLimited
 from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated, requires
-from tests.unit.asgi import exchange
+from tests.unit.asgi import authenticate_nobody, exchange
 from tests.unit.settings import edge_settings
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ def build() -> Envelope:
     litestar = Litestar(
         [ThingController, HealthController],
         plugins=[ApiDocument()],
-        before_request=StrictInput(PasswordPolicy(15)),
+        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         state=State({}),

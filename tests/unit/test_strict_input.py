@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from cms_service.api import EXCEPTION_HANDLERS, Envelope, StrictInput
 from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.security import PasswordPolicy
-from tests.unit.asgi import Answer, exchange
+from tests.unit.asgi import Answer, authenticate_nobody, exchange
 from tests.unit.settings import edge_settings
 
 ID = "0190c8a0-7a1b-7c3d-8e4f-00000000000a"
@@ -136,7 +136,7 @@ class ThingController(Controller):
 def app() -> Envelope:
     litestar = Litestar(
         [ThingController],
-        before_request=StrictInput(PasswordPolicy(15)),
+        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=65_536,
         openapi_config=None,

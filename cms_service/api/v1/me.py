@@ -40,7 +40,7 @@ class MeController(Controller):
     @patch(
         operation_id="updateMe",
         summary="Change your account",
-        responses=documented(EmailTaken, ReauthenticationRequired),
+        responses=documented(EmailTaken, ReauthenticationRequired, RateLimited),
         response_headers=[ETAG],
     )
     async def update_me(

@@ -3,7 +3,7 @@
 One lets nobody in. It lets its holder try a password while strangers who guess are being held up.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,8 @@ from cms_service.core.security.opaque_tokens import OpaqueTokenCodec
 
 PREFIX = "cms_d_"
 LIFETIME = timedelta(days=365)
-_ID_BYTES, _TIME_BYTES = 16, 5
+_ID_BYTES, _TIME_BYTES = 16, 6
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -20,6 +21,8 @@ class Device(msgspec.Struct, frozen=True):
 
     id: UUID
     user_id: UUID
+    signed_in_at: datetime
+    """The last time, by the database's clock."""
 
 
 class DeviceTokenCodec:
@@ -28,8 +31,9 @@ class DeviceTokenCodec:
     def __init__(self, key: bytes, previous_key: bytes | None = None) -> None:
         self._codec = OpaqueTokenCodec(PREFIX, 2 * _ID_BYTES + _TIME_BYTES, key, previous_key)
 
-    def encode(self, device: Device, now: datetime) -> str:
-        return self._codec.write(device.id.bytes + device.user_id.bytes + int(now.timestamp()).to_bytes(_TIME_BYTES))
+    def encode(self, device: Device) -> str:
+        time = ((device.signed_in_at - _EPOCH) // _MILLISECOND).to_bytes(_TIME_BYTES)
+        return self._codec.write(device.id.bytes + device.user_id.bytes + time)
 
     def decode(self, token: str, now: datetime) -> Device | None:
         """The device; None where the token is not ours, or no sign-in has renewed it for a year."""
@@ -37,6 +41,9 @@ class DeviceTokenCodec:
             payload = self._codec.read(token)
         except ValueError:
             return None
-        if now.timestamp() - int.from_bytes(payload[-_TIME_BYTES:]) > LIFETIME.total_seconds():
-            return None
-        return Device(UUID(bytes=payload[:_ID_BYTES]), UUID(bytes=payload[_ID_BYTES : 2 * _ID_BYTES]))
+        device = Device(
+            id=UUID(bytes=payload[:_ID_BYTES]),
+            user_id=UUID(bytes=payload[_ID_BYTES : 2 * _ID_BYTES]),
+            signed_in_at=_EPOCH + int.from_bytes(payload[-_TIME_BYTES:]) * _MILLISECOND,
+        )
+        return device if now - device.signed_in_at <= LIFETIME else None
