@@ -107,16 +107,16 @@ class SignInThrottle:
             account_id.bytes if account_id is not None else self._digest(email),
             most_failures=MOST_GUESSES_OF_STRANGERS + 1,
         )
-        failures = await self._admit(counter, account_id)
-        attempt = Attempt(counter, account_id, None, is_futile=failures > MOST_GUESSES_OF_STRANGERS)
         if is_network_past_free:
-            try:
-                await self._admit(network, None, least_polls=NETWORK_POLLS)
-            except RateLimited:
-                await self.withdraw(attempt)
-                raise
-            attempt = msgspec.structs.replace(attempt, network=network)
-        return attempt
+            await self._admit(network, None, least_polls=NETWORK_POLLS)
+        try:
+            failures = await self._admit(counter, account_id)
+        except RateLimited:
+            if is_network_past_free:
+                await self._throttles.uncount(network)
+            raise
+        is_futile = failures > MOST_GUESSES_OF_STRANGERS
+        return Attempt(counter, account_id, network if is_network_past_free else None, is_futile=is_futile)
 
     async def admit_device(self, device: Device) -> Attempt:
         """An attempt from where the user has signed in before. Raises RateLimited."""

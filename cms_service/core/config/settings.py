@@ -307,8 +307,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             parser=whole_number(0, 60),
             default="10",
-            description="For how long a client that missed the answer to a refresh may repeat it. With 0, tabs that refresh "
-            "at the same moment sign each other out.",
+            description="For how long a client that missed the answer to a refresh may repeat it. With 0, tabs that "
+            "refresh at the same moment sign each other out.",
         ),
     ]
     reauthentication_seconds: Annotated[
