@@ -35,7 +35,9 @@ OptionalIfMatch = Annotated[
 ]
 
 ETAG = ResponseHeader(
-    "ETag", documentation_only=True, description="Names this state of the resource; send it as If-Match."
+    "ETag",
+    documentation_only=True,
+    description="Names this state of the resource; send it as If-Match or If-None-Match.",
 )
 LOCATION = ResponseHeader("Location", documentation_only=True, description="Where the new resource is.")
 
