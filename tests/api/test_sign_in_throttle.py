@@ -1,4 +1,5 @@
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from cms_service.services.sign_in_throttle import MOST_GUESSES, MOST_GUESSES_OF_
 from tests.api.credentials import login
 from tests.api.problems import code_of
 from tests.factories import unique
-from tests.fixtures import Caller, Database, Register, Service, ServiceFactory, sign_in
+from tests.fixtures import Caller, Database, DatabaseFactory, Register, Service, ServiceFactory, sign_in
 from tests.fixtures.services import SECRET_KEY
 
 WRONG = "no password of anybody"
@@ -145,6 +146,20 @@ async def test_replicas_count_together(
 
         assert code_of(await guess(other, ada.email), 429) == "rate_limited"
         assert code_of(await guess(ada.http, ada.email), 429) == "rate_limited"
+
+
+async def test_replicas_count_together_while_the_secret_key_changes(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    database = await fresh_database()
+    old, new = secrets.token_hex(32), secrets.token_hex(32)
+    before = await service_factory(database, secret_key=old, secret_key_previous=new)
+    after = await service_factory(database, secret_key=new, secret_key_previous=old)
+    email = f"{unique('nobody')}@example.org"
+    async with httpx.AsyncClient(base_url=before.url) as http, httpx.AsyncClient(base_url=after.url) as other:
+        await guess_until_refused(http, email)
+
+        assert code_of(await guess(other, email), 429) == "rate_limited"
 
 
 async def test_correct_logins_are_all_let_in_however_many_come_at_once(register: Register) -> None:
