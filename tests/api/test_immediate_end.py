@@ -10,11 +10,11 @@ import httpx
 import msgspec
 import pytest
 
-from tests.api.cluster import open_connections, running_replicas
+from tests.api.cluster import open_connections
 from tests.api.credentials import refresh, session_id_of
 from tests.api.problems import code_of
 from tests.eventually import eventually
-from tests.fixtures import Caller, Database, Register, Service, sign_in
+from tests.fixtures import Caller, Register, Service, sign_in
 
 LEAST_REQUESTS = 5_000
 CLIENTS = 24
@@ -24,14 +24,6 @@ USES_BEFORE_EACH_END = 150
 """Of sessions that live. One of the enders comes to seven ends at the least, so that there are 1,050 such uses."""
 
 Connections: TypeAlias = list[httpx.AsyncClient]
-
-
-@pytest.fixture(scope="module")
-async def replicas(
-    database: Database, service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[list[Service]]:
-    async with running_replicas(database, service, tmp_path_factory) as running:
-        yield running
 
 
 @pytest.fixture

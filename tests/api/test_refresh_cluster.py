@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from cms_service.core.security import SECRET_BYTES, RefreshTokenCodec, derive_key
-from tests.api.cluster import open_connections, running_replicas
+from tests.api.cluster import open_connections
 from tests.api.credentials import actions_on, is_accepted, refresh, session_id_of
 from tests.api.problems import code_of
 from tests.fixtures import Caller, Database, Register, Service, ServiceFactory
@@ -22,14 +22,6 @@ TOKEN_BYTES = 52
 OUR_CODEC = RefreshTokenCodec(derive_key(bytes.fromhex(SECRET_KEY), "refresh-tokens"))
 
 Connections: TypeAlias = list[httpx.AsyncClient]
-
-
-@pytest.fixture(scope="module")
-async def replicas(
-    database: Database, service: Service, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[list[Service]]:
-    async with running_replicas(database, service, tmp_path_factory) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
