@@ -8,10 +8,14 @@ from alembic import context
 from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationInfo
 from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from cms_service.core.config import load_settings, read_environment
 from cms_service.core.database import direct_url, migration_connection, running_database
-from cms_service.models import Base
+from cms_service.models import Base, Snapshot, TransactionId
+
+# So that alembic compares columns of these types too.
+ischema_names |= {"pg_snapshot": Snapshot, "xid8": TransactionId}
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:

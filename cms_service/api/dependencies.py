@@ -41,10 +41,14 @@ def actor_of(request: AnyRequest) -> Actor:
         return Actor(origin=origin_of(request))
     issuer: TokenIssuer = request.app.state.issuer
     return Actor(
-        principal.user_id,
+        principal.subject_id,
         principal.session_id,
         origin_of(request),
+        principal.subject_type,
         is_recently_authenticated=issuer.is_recent(principal.authenticated_at),
+        credential_id=principal.credential_id,
+        narrowed_to=principal.narrowed_to,
+        acting_service_id=principal.acting_service_id,
     )
 
 

@@ -23,13 +23,14 @@ class AuditEvent(Base):
         Index("ix_audit_events_target", "target_type", "target_id", "at", "id"),
         Index("ix_audit_events_action", "action", "at", "id"),
         Index("ix_audit_events_request_id", "request_id"),
+        Index("ix_audit_events_on_behalf_of", "on_behalf_of", "at", "id"),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 
     at: Mapped[datetime] = mapped_column(primary_key=True, server_default=func.now())
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     actor_id: Mapped[UUID | None]
-    """The user who acted; null for the service itself and for strangers."""
+    """The user or the service account that acted; null for the service itself and for strangers."""
     session_id: Mapped[UUID | None]
     """The session whose credential was used."""
     action: Mapped[str]
@@ -41,3 +42,7 @@ class AuditEvent(Base):
     """The members that changed, as they are now."""
     request_id: Mapped[str | None]
     ip: Mapped[str | None]
+    credential_id: Mapped[UUID | None]
+    """The API key that was used, itself or through a token that it was exchanged for."""
+    on_behalf_of: Mapped[UUID | None]
+    """The user for whom a service account acted."""

@@ -17,6 +17,6 @@ class RolePermission(Base):
 
     role_id: Mapped[UUID] = mapped_column(ForeignKey("roles.id", ondelete="CASCADE"), primary_key=True)
     permission_id: Mapped[UUID] = mapped_column(ForeignKey("permissions.id", ondelete="CASCADE"), primary_key=True)
-    granted_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    granted_by: Mapped[UUID | None]
     """Null when the service itself granted it."""
     granted_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -142,7 +142,7 @@ class AssignmentService:
             befores.append(None if row is None else read_assignment(row, roles[item.role_id]))
             row = row or UserRole(user_id=user.id, role_id=item.role_id, scope=item.scope)
             row.not_before, row.expires_at, row.reason = item.not_before, item.expires_at, item.reason
-            self._access.put_assignment(row, self._actor.user_id)
+            self._access.put_assignment(row, self._actor.subject_id)
             rows.append(row)
         await self._work.session.flush()
         for before, row in zip(befores, rows, strict=True):

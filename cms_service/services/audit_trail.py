@@ -40,8 +40,10 @@ class AuditTrail:
             new = {name: value for name, value in new.items() if name in changed}
         origin = self._actor.origin
         event = AuditEvent(
-            actor_id=actor_id or self._actor.user_id,
+            actor_id=actor_id or self._actor.acting_id,
             session_id=self._actor.session_id,
+            credential_id=self._actor.credential_id,
+            on_behalf_of=self._actor.on_behalf_of,
             action=action,
             target_type=target_type,
             target_id=target_id,

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from cms_service.core.dependencies import Clock
 from cms_service.core.exceptions import TokenInvalid
-from cms_service.core.security import AccessClaims, AccessTokenCodec, Principal
+from cms_service.core.security import AccessClaims, AccessTokenCodec, Principal, SubjectType
 from cms_service.repositories import PrincipalRepository
 from cms_service.services.key_ring import KeyRing
 
@@ -51,7 +51,13 @@ class AccessTokenAuthenticator:
         permissions = await self._principals.find_permissions(claims.user_id, claims.session_id)
         if permissions is None:
             raise TokenInvalid("The session of this token has ended.")
-        return Principal(claims.user_id, claims.session_id, claims.authenticated_at, permissions)
+        return Principal(
+            subject_type=SubjectType.user,
+            subject_id=claims.user_id,
+            permissions=permissions,
+            session_id=claims.session_id,
+            authenticated_at=claims.authenticated_at,
+        )
 
     async def _verify(self, token: str) -> AccessClaims:
         key = await self._key_ring.verifier(self._access_tokens.key_id(token))

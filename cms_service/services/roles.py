@@ -83,7 +83,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
         await self._policy.refuse_escalation(Grant(permission.name) for permission in permissions)
         role = Role(name=data.name, title=data.title, description=data.description)
         await self.repository.add(role, auto_refresh=False)
-        await self.repository.grant(role.id, _ids(permissions), self._actor.user_id)
+        await self.repository.grant(role.id, _ids(permissions), self._actor.subject_id)
         created = read_role(await self.repository.with_permissions(role))
         self._audit.record("role.created", "role", role.id, after=created)
         return created
@@ -182,7 +182,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
             if role.is_system and EVERYTHING in {permission.name for permission in role.permissions}:
                 raise SystemProtected("The administrator holds everything, and that stays.")
             await self._policy.refuse_escalation(Grant(permission.name) for permission in added)
-            await self.repository.grant(role_id, _ids(added), self._actor.user_id)
+            await self.repository.grant(role_id, _ids(added), self._actor.subject_id)
             await self.repository.withdraw(role_id, _ids(removed))
             after = read_role(await self.repository.touch(role))
         self._audit.record("role.permissions_changed", "role", role_id, before=before, after=after)

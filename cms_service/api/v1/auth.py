@@ -16,7 +16,7 @@ from cms_service.core.exceptions import (
     RefreshTokenReused,
     RegistrationClosed,
 )
-from cms_service.core.security import PUBLIC, Actor, authenticated
+from cms_service.core.security import PUBLIC, Actor, authenticated_user
 from cms_service.schemas import (
     AccessTokenResponse,
     LoginRequest,
@@ -68,7 +68,7 @@ class AuthController(Controller):
         operation_id="reauthenticate",
         summary="Enter the password again",
         status_code=200,
-        guards=[authenticated],
+        guards=[authenticated_user],
         responses=documented(InvalidCredentials, RateLimited),
     )
     async def reauthenticate(self, auth: AuthService, data: JSONBody[ReauthenticationRequest]) -> AccessTokenResponse:

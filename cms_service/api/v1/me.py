@@ -15,7 +15,7 @@ from cms_service.core.exceptions import (
     RateLimited,
     ReauthenticationRequired,
 )
-from cms_service.core.security import authenticated, principal_of
+from cms_service.core.security import authenticated_user, principal_of
 from cms_service.schemas import EffectivePermission, OwnUserUpdate, Page, PasswordChange, SessionRead, UserRead
 from cms_service.services import (
     AssignmentService,
@@ -30,12 +30,12 @@ from cms_service.services import (
 class MeController(Controller):
     path = "/users/me"
     tags = ("users",)
-    guards = (authenticated,)
+    guards = (authenticated_user,)
 
     @get(operation_id="getMe", summary="Get your account", response_headers=[ETAG])
     async def get_me(self, request: AnyRequest, directory: UserDirectory) -> Response[UserRead]:
         """Your own account."""
-        return tagged(await directory.get_user(principal_of(request).user_id))
+        return tagged(await directory.get_user(principal_of(request).subject_id))
 
     @patch(
         operation_id="updateMe",
@@ -65,7 +65,7 @@ class MeController(Controller):
         self, request: AnyRequest, assignments: AssignmentService
     ) -> Page[EffectivePermission]:
         """What you may do at this moment, with every assignment that gives it."""
-        return await assignments.list_effective_permissions(principal_of(request).user_id)
+        return await assignments.list_effective_permissions(principal_of(request).subject_id)
 
     @get("/sessions", operation_id="listMySessions", summary="List your sessions")
     async def list_my_sessions(self, sessions: SessionService) -> Page[SessionRead]:

@@ -5,12 +5,12 @@ from cms_service.core.security.common_words import CommonWords
 from cms_service.core.security.cursors import CursorCodec
 from cms_service.core.security.device_tokens import Device, DeviceTokenCodec
 from cms_service.core.security.emails import canonical_email, email_violations
-from cms_service.core.security.guards import PUBLIC, authenticated, principal_of, requires
+from cms_service.core.security.guards import PUBLIC, authenticated, authenticated_user, principal_of, requires
 from cms_service.core.security.keys import NONCE_BYTES, Sealer, derive_key
 from cms_service.core.security.password_hasher import ARGON2ID, PasswordCheck, PasswordHasher
 from cms_service.core.security.password_policy import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, PasswordPolicy
 from cms_service.core.security.permissions import EVERYTHING, Grant, exceeding, implies
-from cms_service.core.security.principal import Principal
+from cms_service.core.security.principal import Principal, SubjectType
 from cms_service.core.security.refresh_tokens import (
     PROOF_BYTES,
     SECRET_BYTES,
@@ -59,8 +59,10 @@ __all__ = [
     "Sealer",
     "SigningKey",
     "SigningKeySet",
+    "SubjectType",
     "VerificationKey",
     "authenticated",
+    "authenticated_user",
     "canonical_email",
     "derive_key",
     "email_violations",

@@ -6,7 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from cms_service.core.exceptions import AuthenticationRequired, PermissionDenied
-from cms_service.core.security.principal import Principal
+from cms_service.core.security.principal import Principal, SubjectType
 
 PUBLIC = "public"
 """Key of `opt`: the route asks nothing of its caller, and credentials on the request are not looked at."""
@@ -19,6 +19,17 @@ async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], _: BaseR
         AuthenticationRequired: there is none.
     """
     principal_of(connection)
+
+
+async def authenticated_user(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Let every user in whose credential was verified, whoever acts on their behalf.
+
+    Raises:
+        AuthenticationRequired: there is none.
+        PermissionDenied: it is a service account's.
+    """
+    if principal_of(connection).subject_type is not SubjectType.user:
+        raise PermissionDenied("This is for users; service accounts have no account of their own here.")
 
 
 class requires:  # noqa: N801 - reads as a sentence where it is used: `guards=[requires("users:read")]`
