@@ -1,0 +1,64 @@
+"""A connection of its own, past any pooler, on which the database can speak first."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from cms_service.core.config import Settings
+from cms_service.core.database.fast_lane import Statement
+
+ACCESS_CHANNEL = "cms_access"
+
+
+class DirectLine:
+    """Hears the announcements of one channel, and carries one statement at a time, each its own transaction."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._is_called = asyncio.Event()
+        connection.add_termination_listener(lambda *_: self._is_called.set())
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, channel: str, timeout_seconds: float) -> AsyncIterator["DirectLine"]:
+        """A line that hears all that is announced from now on, and gives up on a server that is silent for so long.
+
+        Raises:
+            TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
+        """
+        connection = await asyncpg.connect(
+            (settings.database_direct_url or "").replace("postgresql+asyncpg://", "postgresql://", 1),
+            timeout=timeout_seconds,
+            command_timeout=timeout_seconds,
+            server_settings={
+                "application_name": "cms-service cache",
+                "timezone": "UTC",
+                "jit": "off",
+                "statement_timeout": str(round(timeout_seconds * 1000)),
+            },
+        )
+        try:
+            line = cls(connection)
+            await connection.add_listener(channel, lambda *_: line._is_called.set())
+            yield line
+        finally:
+            # Without a farewell: nobody waits here for a server that does not answer.
+            connection.terminate()
+
+    async def fetch_row(self, statement: Statement, **values: Any) -> asyncpg.Record:
+        """The first row, of which there must be one. Raises as `open` does."""
+        row = await self._connection.fetchrow(statement.sql, *statement.arguments(values))
+        assert row is not None, "the statement yields a row"  # noqa: S101 - for the type checker
+        return row
+
+    async def wait_for_call(self, seconds: float) -> None:
+        """Until something is announced or the line is cut, but no longer than `seconds`."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._is_called.wait()
+        except TimeoutError:
+            return
+        self._is_called.clear()

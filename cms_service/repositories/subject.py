@@ -1,0 +1,204 @@
+"""Who may do what, as decisions need it: whole subjects, in one statement each."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import Float, Select, String, Uuid, and_, bindparam, cast, func, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from cms_service.core.database import FastLane, Statement
+from cms_service.models import (
+    Assignment,
+    Permission,
+    RefreshToken,
+    RolePermission,
+    ServiceAccount,
+    ServiceAccountRole,
+    User,
+    UserRole,
+)
+from cms_service.repositories._inheritance import inherited_from
+
+
+class HeldRole(msgspec.Struct, frozen=True, array_like=True):
+    """An assignment that is not over. Instants are the database's, in seconds since the epoch."""
+
+    role_id: UUID
+    scope: str | None
+    not_before: float | None
+    expires_at: float | None
+
+
+class RoleClosure(msgspec.Struct, frozen=True):
+    """A role together with all that it inherits."""
+
+    role_ids: frozenset[UUID]
+    permissions: frozenset[str]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """A user or a service account that counts."""
+
+    id: UUID
+    names: tuple[str | None, ...]
+    """By which it can be asked about, besides its id."""
+    held_roles: list[HeldRole]
+
+
+class ReadSubject(msgspec.Struct, frozen=True):
+    """A subject and all that its roles amount to, read at one moment."""
+
+    subject: Subject
+    closures: dict[UUID, RoleClosure]
+    now: float
+    """The database's clock."""
+
+
+class SessionFacts(msgspec.Struct, frozen=True):
+    """A session that is live."""
+
+    user_id: UUID
+    expires_at: float
+    """By the database's clock, unless it is refreshed before."""
+
+
+class _Closure(msgspec.Struct, array_like=True):
+    root: UUID
+    role_ids: frozenset[UUID]
+    permissions: frozenset[str]
+
+
+_HELD = msgspec.json.Decoder(list[HeldRole])
+_CLOSURES = msgspec.json.Decoder(list[_Closure])
+
+
+def _epoch(instant: Any) -> Any:
+    return cast(func.extract("epoch", instant), Float)
+
+
+def _closures(roots: Any) -> Any:
+    """JSON of `_Closure` for each live role of `roots`, or null where there is none."""
+    reach = inherited_from(roots)
+    held = (
+        select(
+            reach.c.root_id,
+            func.array_agg(reach.c.role_id.distinct()).label("role_ids"),
+            func.coalesce(
+                func.array_agg(Permission.name.distinct()).filter(Permission.name.is_not(None)),
+                cast([], ARRAY(String)),
+            ).label("permissions"),
+        )
+        .select_from(reach)
+        .outerjoin(RolePermission, RolePermission.role_id == reach.c.role_id)
+        .outerjoin(Permission, Permission.id == RolePermission.permission_id)
+        .group_by(reach.c.root_id)
+        .subquery()
+    )
+    return select(
+        func.json_agg(func.json_build_array(held.c.root_id, held.c.role_ids, held.c.permissions))
+    ).scalar_subquery()
+
+
+def _subject(
+    account: type[User] | type[ServiceAccount], assignment: type[Assignment], owner: Any, *names: Any
+) -> Select[Any]:
+    held = select(assignment).where(owner == bindparam("subject_id", type_=Uuid), assignment.is_not_over())
+    roles = held.with_only_columns(
+        func.json_agg(
+            func.json_build_array(
+                assignment.role_id, assignment.scope, _epoch(assignment.not_before), _epoch(assignment.expires_at)
+            )
+        )
+    ).scalar_subquery()
+    return select(
+        account.id,
+        *(name.label(f"name_{index}") for index, name in enumerate(names)),
+        roles.label("held_roles"),
+        _closures(held.with_only_columns(assignment.role_id)).label("closures"),
+        _epoch(func.now()).label("now"),
+    ).where(account.id == bindparam("subject_id", type_=Uuid), account.is_active, account.deleted_at.is_(None))
+
+
+_SUBJECTS = {
+    "user": Statement(_subject(User, UserRole, UserRole.user_id, User.external_id, User.email)),
+    "service": Statement(
+        _subject(ServiceAccount, ServiceAccountRole, ServiceAccountRole.service_account_id, ServiceAccount.name)
+    ),
+}
+_name = bindparam("name", type_=String)
+# An address holds an @, and what holds one is taken for an address: no name can come to mean somebody else.
+_is_address = _name.contains("@", autoescape=True)
+_IDS = {
+    "user": Statement(
+        select(User.id).where(
+            User.deleted_at.is_(None),
+            or_(and_(_is_address, User.email == _name), and_(~_is_address, User.external_id == _name)),
+        )
+    ),
+    "service": Statement(
+        select(ServiceAccount.id).where(ServiceAccount.deleted_at.is_(None), ServiceAccount.name == _name)
+    ),
+}
+_ROLE_CLOSURES = Statement(
+    select(_closures(select(func.unnest(bindparam("role_ids", type_=ARRAY(Uuid))))).label("closures"))
+)
+_SESSION = Statement(
+    select(
+        RefreshToken.user_id,
+        _epoch(func.least(RefreshToken.idle_expires_at, RefreshToken.expires_at)).label("expires_at"),
+    ).where(
+        RefreshToken.id == bindparam("session_id", type_=Uuid),
+        RefreshToken.revoked_at.is_(None),
+        RefreshToken.idle_expires_at > func.now(),
+        RefreshToken.expires_at > func.now(),
+    )
+)
+_PERMISSIONS = Statement(select(func.array_agg(Permission.name).label("names")))
+
+
+class SubjectRepository:
+    """Reads on the fast lane, outside any unit of work."""
+
+    def __init__(self, lane: FastLane) -> None:
+        self._lane = lane
+
+    async def find_subject(self, subject_type: str, subject_id: UUID) -> ReadSubject | None:
+        """The `user` or the `service`, if there is one and it is active."""
+        row = await self._lane.fetch_row(_SUBJECTS[subject_type], subject_id=subject_id)
+        if row is None:
+            return None
+        names = tuple(value for name, value in row.items() if name.startswith("name_"))
+        subject = Subject(row["id"], names, _HELD.decode(row["held_roles"] or "[]"))
+        return ReadSubject(subject, _read_closures(row["closures"], subject.held_roles), row["now"])
+
+    async def find_id(self, subject_type: str, name: str) -> UUID | None:
+        """The id of a live account by a name that is not its id: of users the canonical address or the external id."""
+        row = await self._lane.fetch_row(_IDS[subject_type], name=name)
+        return None if row is None else row["id"]
+
+    async def find_session(self, session_id: UUID) -> SessionFacts | None:
+        """The session, if it is live; its account may not be."""
+        row = await self._lane.fetch_row(_SESSION, session_id=session_id)
+        return None if row is None else SessionFacts(row["user_id"], row["expires_at"])
+
+    async def find_closures(self, role_ids: list[UUID]) -> dict[UUID, RoleClosure]:
+        """What each of the roles amounts to: nothing where it is deleted."""
+        row = await self._lane.fetch_row(_ROLE_CLOSURES, role_ids=role_ids)
+        return _closures_of(row["closures"] if row else None, role_ids)
+
+    async def list_permissions(self) -> frozenset[str]:
+        """The names of all permissions that there are."""
+        row = await self._lane.fetch_row(_PERMISSIONS)
+        return frozenset((row and row["names"]) or ())
+
+
+def _read_closures(found: str | None, held_roles: list[HeldRole]) -> dict[UUID, RoleClosure]:
+    return _closures_of(found, [held.role_id for held in held_roles])
+
+
+def _closures_of(found: str | None, role_ids: list[UUID]) -> dict[UUID, RoleClosure]:
+    closures = {role_id: RoleClosure(frozenset([role_id]), frozenset()) for role_id in role_ids}
+    for closure in _CLOSURES.decode(found or "[]"):
+        closures[closure.root] = RoleClosure(closure.role_ids, closure.permissions)
+    return closures

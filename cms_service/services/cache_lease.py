@@ -1,0 +1,111 @@
+"""Hearing of every change, so that memory may be trusted; and waiting until everybody has heard."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import TypeAlias
+from uuid import uuid4
+
+import structlog
+
+from cms_service.core.database import DirectLine, FastLane, translate_error
+from cms_service.core.dependencies import Clock
+from cms_service.repositories import HearingRepository, LeaseRepository, News
+from cms_service.services.access_memory import AccessMemory
+
+RENEWALS_PER_LEASE = 4
+LONGEST_RETRY_SECONDS = 1.0
+FIRST_POLL_SECONDS = 0.001
+LONGEST_POLL_SECONDS = 0.02
+
+_log = structlog.get_logger("cms_service.cache")
+
+OpenLine: TypeAlias = Callable[[], AbstractAsyncContextManager[DirectLine]]
+
+
+class CacheKeeper:
+    """Keeps the lease of a memory: renews it while the database answers, and lets it lapse otherwise."""
+
+    def __init__(self, memory: AccessMemory, open_line: OpenLine, lease_seconds: float, clock: Clock) -> None:
+        self._memory = memory
+        self._open_line = open_line
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+
+    async def keep(self) -> None:
+        """Until cancelled. Whatever fails is tried again soon; meanwhile requests read the database."""
+        retry_seconds = 0.05
+        while True:
+            try:
+                async with self._open_line() as line:
+                    await self._follow(line)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
+                if translate_error(error) is None:
+                    _log.exception("cache_not_kept")
+            if self._memory.is_trusted:
+                _log.warning("cache_bypassed")
+                retry_seconds = 0.05
+            self._memory.distrust()
+            await asyncio.sleep(retry_seconds)
+            retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
+
+    async def _follow(self, line: DirectLine) -> None:
+        leases, lease_id = LeaseRepository(line), uuid4()
+        duration = timedelta(seconds=self._lease_seconds)
+        seen = await leases.snapshot()
+        self._memory.forget_all()
+        try:
+            while True:
+                asked_at = self._clock.steady()
+                news = await leases.renew(lease_id, duration, seen)
+                self._learn(news, asked_at)
+                seen = news.snapshot
+                # What was just forgotten is acknowledged by the next renewal, for which somebody may be waiting.
+                if news.changes == []:
+                    await line.wait_for_call(self._lease_seconds / RENEWALS_PER_LEASE)
+        except asyncio.CancelledError:
+            self._memory.distrust()
+            await leases.give_back(lease_id)
+            raise
+
+    def _learn(self, news: News, asked_at: float) -> None:
+        """Nothing may come between the answer and this: no await."""
+        answered_at = self._clock.steady()
+        if news.changes is None or not self._memory.is_trusted:
+            # Nobody waited for a cache whose lease had lapsed.
+            self._memory.forget_all()
+        elif news.changes:
+            self._memory.forget(news.changes)
+        # Counted from before the request, so that the lease is over here before it is over for the database.
+        self._memory.trust(asked_at + self._lease_seconds, news.now - (asked_at + answered_at) / 2)
+
+
+class Propagation:
+    """Waits until no process answers any more from what a transaction has changed."""
+
+    def __init__(self, lane: FastLane, lease_seconds: float, clock: Clock) -> None:
+        self._hearing = HearingRepository(lane)
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+
+    async def complete(self, xid: int) -> None:
+        """Until all have heard of the transaction, which is committed; those that are deaf lose their leases meanwhile.
+
+        It takes no longer than a lease, whatever happens.
+        """
+        deadline = self._clock.steady() + self._lease_seconds
+        poll_seconds = FIRST_POLL_SECONDS
+        while (left := deadline - self._clock.steady()) > 0:
+            if await self._is_heard(xid):
+                return
+            await asyncio.sleep(min(poll_seconds, left))
+            poll_seconds = min(1.5 * poll_seconds, LONGEST_POLL_SECONDS)
+
+    async def _is_heard(self, xid: int) -> bool:
+        try:
+            return await self._hearing.is_heard(xid)
+        except Exception as error:  # noqa: BLE001 - the change is committed: the time that it takes is waited out
+            if translate_error(error) is None:
+                _log.exception("hearing_not_asked")
+            return False
