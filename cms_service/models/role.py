@@ -5,6 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cms_service.models._base import Base, Identified, SoftDeleted, Timestamped, Versioned
 from cms_service.models.permission import Permission
+from cms_service.models.role_inheritance import RoleInheritance
 from cms_service.models.role_permission import RolePermission
 
 
@@ -24,3 +25,12 @@ class Role(Identified, Timestamped, SoftDeleted, Versioned, Base):
     is_system: Mapped[bool] = mapped_column(server_default=text("false"))
 
     permissions: Mapped[set[Permission]] = relationship(secondary=RolePermission.__table__, viewonly=True, lazy="raise")
+    """Those that it holds itself."""
+    parents: Mapped[set["Role"]] = relationship(
+        secondary=RoleInheritance.__table__,
+        primaryjoin=lambda: Role.id == RoleInheritance.role_id,
+        secondaryjoin=lambda: (Role.id == RoleInheritance.parent_id) & Role.deleted_at.is_(None),
+        viewonly=True,
+        lazy="raise",
+    )
+    """The live roles that it inherits directly."""

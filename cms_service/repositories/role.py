@@ -15,7 +15,7 @@ from cms_service.models import Permission, Role, RolePermission
 
 
 class RoleRepository(SQLAlchemyAsyncRepository[Role]):
-    """Live roles. Every role comes with its permissions."""
+    """Live roles. Every role comes with its permissions and its parents."""
 
     model_type = Role
 
@@ -89,16 +89,16 @@ class RoleRepository(SQLAlchemyAsyncRepository[Role]):
             )
         )
 
-    async def with_permissions(self, role: Role) -> Role:
-        """The role with the permissions that it holds by now."""
-        await self.session.refresh(role, ["permissions"])
+    async def read_again(self, role: Role) -> Role:
+        """The role with the permissions and the parents that it has by now."""
+        await self.session.refresh(role, ["permissions", "parents"])
         return role
 
     async def touch(self, role: Role) -> Role:
         """What belongs to the role has changed: so has its version."""
         role.updated_at = func.now()
         await self.session.flush()
-        return await self.with_permissions(role)
+        return await self.read_again(role)
 
     async def mark_deleted(self, role: Role) -> None:
         """The role counts no more, from now by the database's clock."""
@@ -107,7 +107,11 @@ class RoleRepository(SQLAlchemyAsyncRepository[Role]):
 
 
 def _live() -> Select[Role]:
-    return select(Role).options(selectinload(Role.permissions)).where(Role.deleted_at.is_(None))
+    return (
+        select(Role)
+        .options(selectinload(Role.permissions), selectinload(Role.parents))
+        .where(Role.deleted_at.is_(None))
+    )
 
 
 def _found(role: Role | None) -> Role:

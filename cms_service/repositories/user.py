@@ -124,11 +124,6 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
             statement = statement.where(User.created_at < created_before)
         return await fetch_slice(self.session, statement, self.ORDERINGS[sort], window)
 
-    async def slice_of_role(self, role_id: UUID, window: Window) -> Slice:
-        """Part of the accounts that have the role now, oldest account first."""
-        statement = select(User).where(User.deleted_at.is_(None), _has_role(role_id))
-        return await fetch_slice(self.session, statement, self.ORDERINGS["created_at"], window)
-
     async def _find_credentials(self, which: ColumnElement[bool]) -> Credentials | None:
         statement = select(User.id, User.password_hash, User.is_active, User.password_changed_at).where(
             User.deleted_at.is_(None), which

@@ -49,9 +49,16 @@ class AssignedRole(Struct):
     granted_at: Instant
 
 
+class PermissionSource(AssignedRole):
+    """An assignment that gives a permission, and the way on which the role comes by it."""
+
+    via: list[RoleRef]
+    """From the role's parent to the role that holds the permission itself; empty where the assigned role does."""
+
+
 class EffectivePermission(Struct):
-    """A permission that a user holds at this moment, and every assignment that gives it."""
+    """A permission that a user holds at this moment, and every way on which it comes."""
 
     permission: PermissionRef
     scope: Scope | None
-    sources: list[AssignedRole]
+    sources: list[PermissionSource]

@@ -10,8 +10,16 @@ from cms_service.schemas.page import ListQuery
 from cms_service.schemas.permission import PermissionRef
 
 
+class RoleRef(Struct):
+    """A role, as other resources name it."""
+
+    id: UUID
+    name: RoleName
+    title: Title
+
+
 class RoleRead(Struct):
-    """A named set of permissions."""
+    """A named set of permissions: those that it holds itself, and what its parents give."""
 
     id: UUID
     name: RoleName
@@ -22,23 +30,17 @@ class RoleRead(Struct):
     updated_at: Instant
     version: Version
     permissions: list[PermissionRef]
-
-
-class RoleRef(Struct):
-    """A role, as other resources name it."""
-
-    id: UUID
-    name: RoleName
-    title: Title
+    parents: list[RoleRef]
 
 
 class RoleCreate(Struct, forbid_unknown_fields=True):
-    """A new role. You must hold every permission that you put into it."""
+    """A new role. You must hold every permission that you put into it, and all that its parents give."""
 
     name: RoleName
     title: Title
     description: Description = ""
     permission_ids: Ids = field(default_factory=list)
+    parent_ids: Ids = field(default_factory=list)
 
 
 class RoleUpdate(Struct, forbid_unknown_fields=True):
@@ -53,6 +55,12 @@ class RolePermissionsReplace(Struct, forbid_unknown_fields=True):
     """The whole set of permissions that a role shall hold."""
 
     permission_ids: Ids
+
+
+class RoleParentsReplace(Struct, forbid_unknown_fields=True):
+    """All roles that a role shall inherit directly."""
+
+    parent_ids: Ids
 
 
 class RoleSort(StrEnum):

@@ -1,16 +1,18 @@
 """Rows as the API shows them. Members are named one by one, so that a new column stays inside until it is let out."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from cms_service.models import AuditEvent, Permission, RefreshToken, Role, User, UserRole
+from cms_service.models import AuditEvent, Permission, RefreshToken, Role, ServiceAccountRole, User, UserRole
 from cms_service.schemas import (
     AssignedRole,
     AuditEventRead,
     PermissionRead,
     PermissionRef,
+    PermissionSource,
     RoleRead,
     RoleRef,
     SessionRead,
@@ -60,6 +62,7 @@ def read_role(role: Role) -> RoleRead:
             refer_to_permission(permission)
             for permission in sorted(role.permissions, key=lambda permission: permission.name)
         ],
+        parents=[refer_to_role(parent) for parent in sorted(role.parents, key=lambda parent: parent.name)],
     )
 
 
@@ -83,7 +86,7 @@ def refer_to_permission(permission: Permission) -> PermissionRef:
     return PermissionRef(permission.id, permission.name)
 
 
-def read_assignment(assignment: UserRole, role: Role) -> AssignedRole:
+def read_assignment(assignment: UserRole | ServiceAccountRole, role: Role) -> AssignedRole:
     return AssignedRole(
         id=assignment.id,
         role=refer_to_role(role),
@@ -93,6 +96,12 @@ def read_assignment(assignment: UserRole, role: Role) -> AssignedRole:
         reason=assignment.reason,
         granted_by=assignment.granted_by,
         granted_at=assignment.granted_at,
+    )
+
+
+def read_source(assignment: UserRole | ServiceAccountRole, role: Role, way: Iterable[Role]) -> PermissionSource:
+    return PermissionSource(
+        **msgspec.structs.asdict(read_assignment(assignment, role)), via=[refer_to_role(each) for each in way]
     )
 
 
@@ -121,4 +130,6 @@ def read_audit_event(event: AuditEvent) -> AuditEventRead:
         after=event.after,
         request_id=event.request_id,
         ip=event.ip,
+        credential_id=event.credential_id,
+        on_behalf_of=event.on_behalf_of,
     )

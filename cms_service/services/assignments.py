@@ -1,15 +1,15 @@
 """Roles of users."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import NotFound, PreconditionFailed, ValidationFailed, Violation
-from cms_service.core.security import Actor, Grant
-from cms_service.models import Role, User, UserRole
-from cms_service.repositories import AccessRepository, RoleRepository, UserRepository
+from cms_service.core.security import Actor
+from cms_service.models import User, UserRole
+from cms_service.repositories import AccessRepository, RoleGraphRepository, RoleRepository, UserRepository
 from cms_service.schemas import (
     AssignedRole,
     EffectivePermission,
@@ -18,13 +18,13 @@ from cms_service.schemas import (
     RoleAssignmentsReplace,
     RoleAssignmentTerms,
 )
+from cms_service.services._assigning import AssignmentKey, assignment_violations, is_as, key_of, pointers
+from cms_service.services._lineage import Lineage
 from cms_service.services._listing import whole
-from cms_service.services._reading import read_assignment, read_user, refer_to_permission
+from cms_service.services._reading import read_assignment, read_source, read_user, refer_to_permission
 from cms_service.services.access_policy import AccessPolicy
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.preconditions import Precondition
-
-Key = tuple[UUID, str | None]
 
 
 class AssignmentService:
@@ -35,6 +35,7 @@ class AssignmentService:
         self._actor = actor
         self._access = AccessRepository(work)
         self._users = UserRepository(session=work.session, wrap_exceptions=False)
+        self._graph = RoleGraphRepository(work)
         self._roles = RoleRepository(session=work.session, wrap_exceptions=False)
         self._policy = AccessPolicy(work, actor)
         self._audit = AuditTrail(work, actor)
@@ -45,15 +46,19 @@ class AssignmentService:
         return whole(await self._read_assignments(user_id))
 
     async def list_effective_permissions(self, user_id: UUID) -> Page[EffectivePermission]:
-        """What the user holds at this moment, with every assignment that gives it. Raises NotFound."""
+        """What the user holds at this moment, with every way on which it comes. Raises NotFound."""
         await self._users.get_live(user_id)
-        effective: dict[Key, EffectivePermission] = {}
-        for permission, assignment, role in await self._access.sources_of_user(user_id):
+        sources = await self._access.sources_of(UserRole, user_id)
+        role_ids = {role.id for _, _, role, _ in sources}
+        parents = await self._graph.links_above(role_ids)
+        lineages = {role_id: Lineage(role_id, parents) for role_id in role_ids}
+        effective: dict[tuple[UUID, str | None], EffectivePermission] = {}
+        for permission, assignment, role, holder in sources:
             item = effective.setdefault(
                 (permission.id, assignment.scope),
                 EffectivePermission(refer_to_permission(permission), assignment.scope, []),
             )
-            item.sources.append(read_assignment(assignment, role))
+            item.sources.append(read_source(assignment, role, lineages[role.id].way_to(holder.id)))
         return whole(list(effective.values()))
 
     async def replace_assignments(
@@ -64,18 +69,18 @@ class AssignmentService:
         Raises:
             NotFound: there is no such user.
             ValidationFailed: a role does not exist, stands twice in one scope, or a window is empty.
-            EscalationRefused: a new or changed assignment gives what the actor does not hold.
+            EscalationRefused: a new or changed assignment gives what the actor does not hold, or for longer.
             LastAdministrator: nobody active would hold everything.
         """
-        rows = await self._access.assignments_of_user(user_id)
+        rows = await self._access.assignments_of(UserRole, user_id)
         concerned = {row.role_id for row in rows} | {item.role_id for item in data.assignments}
         async with self._policy.withdrawal_of_roles(concerned):
             user = await self._lock(user_id, precondition)
-            present = {_key_of(row): row for row in await self._access.assignments_of_user(user_id)}
+            present = {key_of(row): row for row in await self._access.assignments_of(UserRole, user_id)}
             if not concerned.issuperset(role_id for role_id, _ in present):
                 raise PreconditionFailed
             # What the actor gives comes first: its own roles may be among those that go.
-            await self._put(user, data.assignments, present, pointers=_pointers(len(data.assignments)))
+            await self._put(user, data.assignments, present, places=pointers(len(data.assignments)))
             wanted = {(item.role_id, item.scope) for item in data.assignments}
             await self._remove(user, [row for key, row in present.items() if key not in wanted])
             await self._users.touch(user)
@@ -89,7 +94,7 @@ class AssignmentService:
         Raises:
             NotFound: there is no such user or role.
             ValidationFailed: the window is empty, or the body names another role.
-            EscalationRefused: the role gives what the actor does not hold.
+            EscalationRefused: the role gives what the actor does not hold, or for longer.
             LastAdministrator: the terms put an end to the last one.
         """
         terms = terms or RoleAssignmentTerms()
@@ -99,8 +104,8 @@ class AssignmentService:
         await self._roles.get_live(role_id)
         async with self._policy.withdrawal_of_roles([role_id]):
             user = await self._lock(user_id, precondition)
-            present = {_key_of(row): row for row in await self._access.assignments_of_user(user_id)}
-            if await self._put(user, [item], present, pointers=[""]):
+            present = {key_of(row): row for row in await self._access.assignments_of(UserRole, user_id)}
+            if await self._put(user, [item], present, places=[""]):
                 await self._users.touch(user)
         return whole(await self._read_assignments(user_id))
 
@@ -113,8 +118,8 @@ class AssignmentService:
         """
         async with self._policy.withdrawal_of_roles([role_id]):
             user = await self._lock(user_id, precondition)
-            rows = await self._access.assignments_of_user(user_id)
-            withdrawn = [row for row in rows if _key_of(row) == (role_id, scope)]
+            rows = await self._access.assignments_of(UserRole, user_id)
+            withdrawn = [row for row in rows if key_of(row) == (role_id, scope)]
             if not withdrawn:
                 raise NotFound("The user does not have this role in this scope.")
             await self._remove(user, withdrawn)
@@ -126,16 +131,19 @@ class AssignmentService:
         return user
 
     async def _put(
-        self, user: User, items: Sequence[RoleAssignment], present: Mapping[Key, UserRole], *, pointers: Sequence[str]
+        self,
+        user: User,
+        items: Sequence[RoleAssignment],
+        present: Mapping[AssignmentKey, UserRole],
+        *,
+        places: Sequence[str],
     ) -> bool:
         """The assignments are as `items` say. False if they were so already."""
         roles = await self._roles.find_many({item.role_id for item in items})
-        if violations := list(_violations(items, roles, pointers)):
+        if violations := list(assignment_violations(items, roles, places)):
             raise ValidationFailed(*violations)
-        changed = [item for item in items if not _is_as(present.get((item.role_id, item.scope)), item)]
-        await self._policy.refuse_escalation(
-            Grant(permission.name, item.scope) for item in changed for permission in roles[item.role_id].permissions
-        )
+        changed = [item for item in items if not is_as(present.get((item.role_id, item.scope)), item)]
+        await self._policy.refuse_assignments(changed)
         befores, rows = [], []
         for item in changed:
             row = present.get((item.role_id, item.scope))
@@ -151,39 +159,9 @@ class AssignmentService:
         return bool(changed)
 
     async def _remove(self, user: User, rows: list[UserRole]) -> None:
-        await self._access.remove_assignments([row.id for row in rows])
+        await self._access.remove_assignments(UserRole, [row.id for row in rows])
         for row in rows:
             self._audit.record("user.role_withdrawn", "user", user.id, before=read_assignment(row, row.role))
 
     async def _read_assignments(self, user_id: UUID) -> list[AssignedRole]:
-        return [read_assignment(row, row.role) for row in await self._access.assignments_of_user(user_id)]
-
-
-def _key_of(row: UserRole) -> Key:
-    return row.role_id, row.scope
-
-
-def _is_as(row: UserRole | None, item: RoleAssignment) -> bool:
-    return row is not None and (row.not_before, row.expires_at, row.reason) == (
-        item.not_before,
-        item.expires_at,
-        item.reason,
-    )
-
-
-def _pointers(count: int) -> list[str]:
-    return [f"/assignments/{index}" for index in range(count)]
-
-
-def _violations(
-    items: Sequence[RoleAssignment], roles: Mapping[UUID, Role], pointers: Sequence[str]
-) -> Iterator[Violation]:
-    seen: set[Key] = set()
-    for item, pointer in zip(items, pointers, strict=True):
-        if item.role_id not in roles:
-            yield Violation(f"{pointer}/role_id", "not_found", "There is no such role.")
-        if item.not_before and item.expires_at and item.expires_at <= item.not_before:
-            yield Violation(f"{pointer}/expires_at", "empty_window", "It ends before it begins.")
-        if (item.role_id, item.scope) in seen:
-            yield Violation(pointer, "duplicate", "The role stands here twice in the same scope.")
-        seen.add((item.role_id, item.scope))
+        return [read_assignment(row, row.role) for row in await self._access.assignments_of(UserRole, user_id)]

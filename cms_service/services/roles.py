@@ -9,12 +9,11 @@ from advanced_alchemy.service import SQLAlchemyAsyncRepositoryService
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import NotFound, SystemProtected, ValidationFailed, Violation
+from cms_service.core.exceptions import NotFound, SystemProtected, ValidationFailed
 from cms_service.core.security import EVERYTHING, Actor, CursorCodec, Grant
 from cms_service.models import Permission, Role
-from cms_service.repositories import PermissionRepository, RoleRepository, UserRepository
+from cms_service.repositories import PermissionRepository, RoleGraphRepository, RoleRepository
 from cms_service.schemas import (
-    ListQuery,
     Page,
     PermissionRef,
     RoleCreate,
@@ -22,10 +21,10 @@ from cms_service.schemas import (
     RoleQuery,
     RoleRead,
     RoleUpdate,
-    UserRef,
 )
 from cms_service.services._listing import Listing, whole
-from cms_service.services._reading import read_role, refer_to_user
+from cms_service.services._reading import read_role
+from cms_service.services._references import missing_permissions, missing_roles
 from cms_service.services.access_policy import AccessPolicy
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.preconditions import Precondition
@@ -42,7 +41,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
         self._actor = actor
         self._cursors = cursors
         self._permissions = PermissionRepository(session=work.session, wrap_exceptions=False)
-        self._users = UserRepository(session=work.session, wrap_exceptions=False)
+        self._graph = RoleGraphRepository(work)
         self._policy = AccessPolicy(work, actor)
         self._audit = AuditTrail(work, actor)
 
@@ -65,26 +64,29 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
         """What the role holds. Raises NotFound."""
         return whole((await self.get_role(role_id)).permissions)
 
-    async def list_users(self, role_id: UUID, query: ListQuery) -> Page[UserRef]:
-        """Who has the role now, in whatever scope. Raises NotFound."""
-        await self.repository.get_live(role_id)
-        listing = Listing(self._cursors, f"roles/{role_id}/users")
-        return listing.page(await self._users.slice_of_role(role_id, listing.window(query)), refer_to_user)
-
     async def create_role(self, data: RoleCreate) -> RoleRead:
-        """A new role with these permissions.
+        """A new role with these permissions, which inherits these roles.
 
         Raises:
             NameTaken: a live role has the name.
-            ValidationFailed: a permission does not exist.
-            EscalationRefused: the actor does not hold one of the permissions everywhere.
+            ValidationFailed: a permission or a parent does not exist.
+            EscalationRefused: the actor does not hold everywhere and for ever what the role gives.
         """
-        permissions = await self._find_permissions(data.permission_ids)
-        await self._policy.refuse_escalation(Grant(permission.name) for permission in permissions)
+        permissions = await self._permissions.find_many(data.permission_ids)
+        parents = await self.repository.find_many(data.parent_ids)
+        violations = [
+            *missing_permissions(data.permission_ids, permissions, "/permission_ids"),
+            *missing_roles(data.parent_ids, parents, "/parent_ids"),
+        ]
+        if violations:
+            raise ValidationFailed(*violations)
+        await self._policy.refuse_escalation(Grant(permission.name) for permission in permissions.values())
+        await self._policy.refuse_inheritance(parents)
         role = Role(name=data.name, title=data.title, description=data.description)
         await self.repository.add(role, auto_refresh=False)
-        await self.repository.grant(role.id, _ids(permissions), self._actor.subject_id)
-        created = read_role(await self.repository.with_permissions(role))
+        await self.repository.grant(role.id, permissions, self._actor.subject_id)
+        await self._graph.link(role.id, parents, self._actor.subject_id)
+        created = read_role(await self.repository.read_again(role))
         self._audit.record("role.created", "role", role.id, after=created)
         return created
 
@@ -112,7 +114,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
         return after
 
     async def delete_role(self, role_id: UUID, precondition: Precondition) -> None:
-        """The role is gone, and nobody has it any more.
+        """The role is gone, nobody has it any more, and no role inherits it.
 
         Raises:
             SystemProtected: it is a system role.
@@ -125,6 +127,7 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
             if role.is_system:
                 raise SystemProtected("A system role is not deleted.")
             await self.repository.mark_deleted(role)
+            await self._graph.isolate(role_id)
         self._audit.record("role.deleted", "role", role_id, before=before)
 
     async def replace_permissions(
@@ -134,12 +137,14 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
 
         Raises:
             ValidationFailed: a permission does not exist.
-            EscalationRefused: the actor does not hold one that is added.
+            EscalationRefused: the actor does not hold one that is added, everywhere and for ever.
             SystemProtected: it is the administrator, who holds everything.
             LastAdministrator: nobody active would hold everything.
         """
-        wanted = await self._find_permissions(data.permission_ids)
-        return await self._set_permissions(role_id, lambda _: wanted, precondition)
+        found = await self._permissions.find_many(data.permission_ids)
+        if violations := missing_permissions(data.permission_ids, found, "/permission_ids"):
+            raise ValidationFailed(*violations)
+        return await self._set_permissions(role_id, lambda _: set(found.values()), precondition)
 
     async def grant_permission(self, role_id: UUID, permission_id: UUID, precondition: Precondition) -> RoleRead:
         """The role holds this permission too. Repeating it changes nothing.
@@ -187,17 +192,6 @@ class RoleService(SQLAlchemyAsyncRepositoryService[Role, RoleRepository]):
             after = read_role(await self.repository.touch(role))
         self._audit.record("role.permissions_changed", "role", role_id, before=before, after=after)
         return after
-
-    async def _find_permissions(self, permission_ids: list[UUID]) -> set[Permission]:
-        found = await self._permissions.find_many(permission_ids)
-        violations = [
-            Violation(f"/permission_ids/{index}", "not_found", "There is no such permission.")
-            for index, permission_id in enumerate(permission_ids)
-            if permission_id not in found
-        ]
-        if violations:
-            raise ValidationFailed(*violations)
-        return set(found.values())
 
 
 def _ids(permissions: Iterable[Permission]) -> list[UUID]:

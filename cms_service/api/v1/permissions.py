@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
+from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     NameTaken,
@@ -18,13 +19,14 @@ from cms_service.schemas import (
     ListQuery,
     Page,
     PermissionCreate,
+    PermissionHolder,
     PermissionQuery,
     PermissionRead,
     PermissionSort,
     PermissionUpdate,
     RoleRef,
 )
-from cms_service.services import PermissionService, Precondition
+from cms_service.services import HolderService, PermissionService, Precondition, PreviewService
 
 
 class PermissionController(Controller):
@@ -104,13 +106,17 @@ class PermissionController(Controller):
         operation_id="deletePermission",
         summary="Delete a permission",
         guards=[requires("permissions:delete")],
-        responses=documented(SystemProtected),
+        responses=documented(SystemProtected) | PREVIEWED,
     )
     async def delete_permission(
-        self, permissions: PermissionService, permission_id: FromPath[UUID], if_match: IfMatch
+        self,
+        permissions: PermissionService,
+        previews: PreviewService,
+        permission_id: FromPath[UUID],
+        if_match: IfMatch,
     ) -> None:
         """Deletes a permission and every grant of it."""
-        await permissions.delete_permission(permission_id, Precondition(if_match))
+        await previews.of_roles(lambda: permissions.delete_permission(permission_id, Precondition(if_match)))
 
     @get(
         "/{permission_id:uuid}/roles",
@@ -128,5 +134,28 @@ class PermissionController(Controller):
     ) -> Page[RoleRef]:
         """Which roles hold the permission themselves, not by a wildcard."""
         return await permissions.list_roles(
+            permission_id, ListQuery(limit=limit, cursor=cursor, include_total=include_total)
+        )
+
+    @get(
+        "/{permission_id:uuid}/holders",
+        operation_id="listPermissionHolders",
+        summary="List who holds a permission",
+        guards=[requires("permissions:read"), requires("users:read"), requires("service_accounts:read")],
+    )
+    async def list_permission_holders(
+        self,
+        holders: HolderService,
+        permission_id: FromPath[UUID],
+        limit: Limit = DEFAULT_LIMIT,
+        cursor: Cursor = None,
+        include_total: IncludeTotal = False,
+    ) -> Page[PermissionHolder]:
+        """The active users and service accounts that hold the permission at this moment, in whatever scope.
+
+        Each comes with all that makes it hold the permission: roles that hold it, or a wildcard that implies it, or
+        inherit one that does.
+        """
+        return await holders.list_holders(
             permission_id, ListQuery(limit=limit, cursor=cursor, include_total=include_total)
         )
