@@ -4,12 +4,15 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from cms_service.core.exceptions import AuthenticationRequired, TokenExpired, TokenInvalid
-from cms_service.core.security import PUBLIC, Principal
+from cms_service.api.client_authentication import BASIC, authorization_values, client_in_header
+from cms_service.core.exceptions import AuthenticationRequired, InvalidClient, TokenExpired, TokenInvalid
+from cms_service.core.security import API_KEY_PREFIX, PUBLIC, Principal
 from cms_service.services import Authenticator
 
 OPTIONAL = "optional_credential"
 """Key of `opt`: a credential that does not verify counts as none."""
+ON_BEHALF_OF = b"x-on-behalf-of"
+"""The header in which a service account sends the access token of the user for whom it acts."""
 
 
 class AuthenticationMiddleware(ASGIMiddleware):
@@ -28,22 +31,51 @@ class AuthenticationMiddleware(ASGIMiddleware):
         """Puts the principal on the connection, or None where there is no credential.
 
         Raises:
-            AuthenticationRequired, TokenExpired, TokenInvalid: the credential does not verify, and the route needs one.
+            AuthenticationRequired, TokenExpired, TokenInvalid: a credential does not verify, and the route needs one.
+            PermissionDenied: somebody who is no service account would act on behalf of a user.
         """
         opt = scope["route_handler"].opt
         scope["user"] = None
-        if not opt.get(PUBLIC):
-            try:
-                scope["user"] = await self._principal(scope)
-            except (AuthenticationRequired, TokenExpired, TokenInvalid):
-                if not opt.get(OPTIONAL):
-                    raise
+        if opt.get(PUBLIC):
+            return
+        try:
+            scope["user"] = await self._principal(scope)
+            user_tokens = [value for name, value in scope["headers"] if name == ON_BEHALF_OF]
+            if user_tokens:
+                scope["user"] = await self._user_behind(scope["user"], user_tokens)
+        except (AuthenticationRequired, TokenExpired, TokenInvalid):
+            scope["user"] = None
+            if not opt.get(OPTIONAL):
+                raise
 
     async def _principal(self, scope: Scope) -> Principal | None:
-        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        values = authorization_values(scope)
         if not values:
             return None
         scheme, _, token = values[0].partition(b" ")
+        if scheme.lower() == b"basic" and scope["route_handler"].opt.get(BASIC):
+            return await self._client(scope)
         if len(values) > 1 or scheme.lower() != b"bearer" or not token.isascii():
             raise AuthenticationRequired("Send one Authorization header, with the scheme Bearer.")
         return await self._authenticator.authenticate(token.decode())
+
+    async def _client(self, scope: Scope) -> Principal:
+        try:
+            client = client_in_header(scope)
+        except InvalidClient as error:
+            raise AuthenticationRequired(error.description) from None
+        if client is None:
+            raise AuthenticationRequired
+        if not client.client_secret.startswith(API_KEY_PREFIX):
+            raise TokenInvalid("This is no API key.")
+        principal = await self._authenticator.authenticate(client.client_secret)
+        if client.client_id != str(principal.subject_id):
+            raise TokenInvalid("The client_id and the key do not belong together.")
+        return principal
+
+    async def _user_behind(self, caller: Principal | None, tokens: list[bytes]) -> Principal:
+        if caller is None:
+            raise AuthenticationRequired("X-On-Behalf-Of needs a credential of a service account beside it.")
+        if len(tokens) > 1 or not tokens[0].isascii():
+            raise TokenInvalid("Send one access token of a user in X-On-Behalf-Of.")
+        return await self._authenticator.authenticate_on_behalf(caller, tokens[0].decode())

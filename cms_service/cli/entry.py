@@ -7,8 +7,10 @@ from cms_service.cli.administration import create_admin, lift_account_throttle, 
 from cms_service.cli.console import DATABASE_ERRORS, EXIT_CONFIGURATION, EXIT_FAILURE, fail, reason_of
 from cms_service.cli.documents import openapi, show_settings
 from cms_service.cli.keys import keys
+from cms_service.cli.machines import service_accounts
 from cms_service.cli.serving import serve
-from cms_service.core.exceptions import ConfigurationError, ServiceError
+from cms_service.core.database import translate_error
+from cms_service.core.exceptions import ConfigurationError, Conflict, ServiceError
 
 
 def main() -> None:
@@ -22,6 +24,9 @@ def main() -> None:
     except CommandError as error:
         fail(str(error), EXIT_FAILURE)
     except DATABASE_ERRORS as error:
+        meaning = translate_error(error)
+        if isinstance(meaning, Conflict):
+            fail(meaning.detail, EXIT_FAILURE)
         fail(f"the database refuses: {reason_of(error)}", EXIT_FAILURE)
 
 
@@ -36,5 +41,5 @@ def commands() -> None:
     """
 
 
-for command in (serve, migrate, create_admin, lift_account_throttle, keys, openapi, show_settings):
+for command in (serve, migrate, create_admin, lift_account_throttle, keys, service_accounts, openapi, show_settings):
     commands.add_command(command)

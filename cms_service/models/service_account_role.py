@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cms_service.models._assignment import Assignment
@@ -23,6 +23,7 @@ class ServiceAccountRole(Assignment, Base):
         ),
         CheckConstraint("expires_at > not_before", name="window_not_empty"),
         Index("ix_service_account_roles_role_id", "role_id", "service_account_id"),
+        Index("ix_service_account_roles_role_id_scope", "role_id", text("coalesce(scope, '')"), "service_account_id"),
     )
 
     service_account_id: Mapped[UUID] = mapped_column(ForeignKey("service_accounts.id", ondelete="CASCADE"))

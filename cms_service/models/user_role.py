@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cms_service.models._assignment import Assignment
@@ -23,6 +23,7 @@ class UserRole(Assignment, Base):
         ),
         CheckConstraint("expires_at > not_before", name="window_not_empty"),
         Index("ix_user_roles_role_id", "role_id", "user_id"),
+        Index("ix_user_roles_role_id_scope", "role_id", text("coalesce(scope, '')"), "user_id"),
     )
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))

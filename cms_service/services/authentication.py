@@ -1,74 +1,129 @@
 """From a credential to its principal."""
 
-from collections import OrderedDict
-from hashlib import sha256
 from typing import Protocol
 
-from cms_service.core.dependencies import Clock
-from cms_service.core.exceptions import TokenInvalid
-from cms_service.core.security import AccessClaims, AccessTokenCodec, Principal, SubjectType
-from cms_service.repositories import PrincipalRepository
-from cms_service.services.key_ring import KeyRing
-
-MOST_REMEMBERED_TOKENS = 10_000
+from cms_service.core.exceptions import PermissionDenied, TokenExpired, TokenInvalid
+from cms_service.core.security import (
+    API_KEY_PREFIX,
+    Principal,
+    ServiceClaims,
+    SubjectType,
+    UserClaims,
+    digest_of_api_key,
+    narrowed,
+)
+from cms_service.repositories import LiveApiKey
+from cms_service.services.access_reader import AccessReader
+from cms_service.services.access_tokens import AccessTokenReader
+from cms_service.services.key_usage import KeyUsage
 
 
 class Authenticator(Protocol):
-    """Whatever can tell who a bearer token belongs to."""
+    """Whatever can tell who a credential belongs to."""
 
-    async def authenticate(self, token: str) -> Principal:
-        """The caller behind `token`, as it is at this moment.
+    async def authenticate(self, credential: str) -> Principal:
+        """The caller behind an access token or an API key, as it is at this moment.
 
         Raises:
             TokenExpired: its time is over.
-            TokenInvalid: it is not ours, or its session or account no longer counts.
+            TokenInvalid: it is not ours, or its session, key or account no longer counts.
+        """
+
+    async def authenticate_on_behalf(self, caller: Principal, user_token: str) -> Principal:
+        """The user of the access token, for whom the caller acts.
+
+        Raises:
+            PermissionDenied: the caller is no service account.
+            TokenExpired: the time of the user's access token is over.
+            TokenInvalid: it is none of a user, or its session or account no longer counts.
         """
 
 
-class AccessTokenAuthenticator:
-    """Verifies access tokens, and asks the database on every request what their callers may do.
-
-    A signature that was right stays right for as long as its key does: it is verified once, and remembered by the
-    digest of its token. Whether the session still counts is never remembered.
-    """
+class CredentialAuthenticator:
+    """Looks up on every request whether the credential counts and what its owner may do. See `Authenticator`."""
 
     def __init__(
-        self, key_ring: KeyRing, access_tokens: AccessTokenCodec, principals: PrincipalRepository, clock: Clock
+        self,
+        access_tokens: AccessTokenReader,
+        reader: AccessReader,
+        key_usage: KeyUsage,
     ) -> None:
-        self._key_ring = key_ring
         self._access_tokens = access_tokens
-        self._principals = principals
-        self._clock = clock
-        self._verified: OrderedDict[bytes, AccessClaims] = OrderedDict()
+        self._reader = reader
+        self._key_usage = key_usage
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, credential: str) -> Principal:
         """See `Authenticator`."""
-        digest = sha256(token.encode()).digest()
-        claims = self._verified.get(digest)
-        if claims is None or not self._still_counts(claims):
-            claims = await self._verify(token)
-            self._remember(digest, claims)
-        permissions = await self._principals.find_permissions(claims.user_id, claims.session_id)
-        if permissions is None:
+        if credential.startswith(API_KEY_PREFIX):
+            return await self._by_api_key(credential)
+        claims = await self._access_tokens.read(credential)
+        if isinstance(claims, ServiceClaims):
+            return await self._by_service_token(claims)
+        return await self._by_session(claims)
+
+    async def authenticate_on_behalf(self, caller: Principal, user_token: str) -> Principal:
+        """See `Authenticator`."""
+        if caller.subject_type is not SubjectType.service:
+            raise PermissionDenied("Only service accounts act on behalf of users.")
+        try:
+            claims = await self._access_tokens.read(user_token)
+            if isinstance(claims, ServiceClaims):
+                raise TokenInvalid
+            user = await self._by_session(claims)
+        except TokenInvalid:
+            raise TokenInvalid("X-On-Behalf-Of holds no access token of a user that counts.") from None
+        except TokenExpired:
+            raise TokenExpired("The access token in X-On-Behalf-Of has expired.") from None
+        return Principal(
+            subject_type=user.subject_type,
+            subject_id=user.subject_id,
+            permissions=user.permissions,
+            session_id=user.session_id,
+            authenticated_at=user.authenticated_at,
+            credential_id=caller.credential_id,
+            acting_service_id=caller.subject_id,
+        )
+
+    async def _by_api_key(self, key: str) -> Principal:
+        try:
+            digest = digest_of_api_key(key)
+        except ValueError:
+            raise TokenInvalid("This is no API key.") from None
+        found = await self._reader.find_key(digest)
+        if found is None:
+            raise TokenInvalid("The API key is unknown or no longer counts.")
+        self._key_usage.note(found.id)
+        return await self._of_key(found)
+
+    async def _by_service_token(self, claims: ServiceClaims) -> Principal:
+        found = await self._reader.find_key_of_token(claims.api_key_id, claims.jti)
+        if found is None or found.service_account_id != claims.service_account_id:
+            raise TokenInvalid("The token was revoked, or its API key no longer counts.")
+        return await self._of_key(found)
+
+    async def _of_key(self, key: LiveApiKey) -> Principal:
+        rights = await self._reader.find_rights(SubjectType.service, key.service_account_id)
+        if rights is None:
+            raise TokenInvalid("The service account of this credential is not active.")
+        return Principal(
+            subject_type=SubjectType.service,
+            subject_id=key.service_account_id,
+            permissions=narrowed(rights.everywhere, key.narrowed_to),
+            credential_id=key.id,
+            narrowed_to=key.narrowed_to,
+        )
+
+    async def _by_session(self, claims: UserClaims) -> Principal:
+        session = await self._reader.find_session(claims.session_id)
+        if session is None or session.user_id != claims.user_id:
             raise TokenInvalid("The session of this token has ended.")
+        rights = await self._reader.find_rights(SubjectType.user, claims.user_id)
+        if rights is None:
+            raise TokenInvalid("The account of this token is not active.")
         return Principal(
             subject_type=SubjectType.user,
             subject_id=claims.user_id,
-            permissions=permissions,
+            permissions=rights.everywhere,
             session_id=claims.session_id,
             authenticated_at=claims.authenticated_at,
         )
-
-    async def _verify(self, token: str) -> AccessClaims:
-        key = await self._key_ring.verifier(self._access_tokens.key_id(token))
-        if key is None:
-            raise TokenInvalid
-        return self._access_tokens.verify(token, key)
-
-    def _still_counts(self, claims: AccessClaims) -> bool:
-        return claims.expires_at > self._clock.now().timestamp() and self._key_ring.knows(claims.key_id)
-
-    def _remember(self, digest: bytes, claims: AccessClaims) -> None:
-        self._verified[digest] = claims
-        if len(self._verified) > MOST_REMEMBERED_TOKENS:
-            self._verified.popitem(last=False)

@@ -1,5 +1,7 @@
 """Making tokens out of sessions."""
 
+from uuid import UUID
+
 import msgspec
 
 from cms_service.core.config import Settings
@@ -20,6 +22,10 @@ class TokenIssuer(msgspec.Struct, frozen=True):
     device_tokens: DeviceTokenCodec
     clock: Clock
     entropy: Entropy
+
+    def new_token_id(self) -> UUID:
+        """Of a token that can be revoked by it."""
+        return UUID(bytes=self.entropy.token_bytes(16), version=4)
 
     def is_recent(self, authenticated_at: int) -> bool:
         """Whether whoever was authenticated then, in seconds since the epoch, may do what is sensitive."""

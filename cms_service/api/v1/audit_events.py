@@ -24,11 +24,16 @@ class AuditEventController(Controller):
     async def list_audit_events(
         self,
         audit_events: AuditEventService,
-        actor_id: Annotated[UUID | None, QueryParameter(description="Only what this user did.")] = None,
+        actor_id: Annotated[
+            UUID | None, QueryParameter(description="Only what this user or service account did.")
+        ] = None,
         action: Exactly = None,
         target_type: Exactly = None,
         target_id: Annotated[UUID | None, QueryParameter(description="Only what happened to this.")] = None,
         request_id: Exactly = None,
+        on_behalf_of: Annotated[
+            UUID | None, QueryParameter(description="Only what service accounts did for this user.")
+        ] = None,
         after: After = None,
         before: Before = None,
         limit: Limit = DEFAULT_LIMIT,
@@ -43,6 +48,7 @@ class AuditEventController(Controller):
                 target_type=target_type,
                 target_id=target_id,
                 request_id=request_id,
+                on_behalf_of=on_behalf_of,
                 after=after,
                 before=before,
                 limit=limit,

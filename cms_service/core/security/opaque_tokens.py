@@ -1,7 +1,8 @@
-"""The form that all our opaque tokens share: prefix + base62(payload ‖ tag) + base62(CRC32).
+"""The form that all our opaque tokens share: prefix + base62(data) + base62(CRC32).
 
-The prefix tells secret scanners and people what they have found. The checksum tells a typo from a forgery, and the tag
-(HMAC-SHA256 under a key of the service, 128 bits of it) a forgery from our own, both without asking the database.
+The prefix tells secret scanners and people what they have found. The checksum tells a typo from a forgery. Where the
+data is payload ‖ tag (HMAC-SHA256 under a key of the service, 128 bits of it), the tag tells a forgery from our own.
+All of that needs no database.
 """
 
 import hmac
@@ -14,28 +15,42 @@ TAG_BYTES = 16
 _CHECKSUM_WIDTH = 6
 
 
-class OpaqueTokenCodec:
-    """Writes and reads one kind of token. Those made with the previous key are read too."""
+class CheckedText:
+    """Writes and reads data of one length in this form."""
 
-    def __init__(self, prefix: str, payload_bytes: int, key: bytes, previous_key: bytes | None) -> None:
+    def __init__(self, prefix: str, data_bytes: int) -> None:
         self._prefix = prefix
-        self._bytes = payload_bytes + TAG_BYTES
-        self._width = base62.width_of(self._bytes)
-        self._key = key
-        self._accepted_keys = [key] if previous_key is None else [key, previous_key]
+        self._bytes = data_bytes
+        self._width = base62.width_of(data_bytes)
 
-    def write(self, payload: bytes) -> str:
-        body = self._prefix + base62.encode(payload + _tag(self._key, payload), self._width)
+    def write(self, data: bytes) -> str:
+        body = self._prefix + base62.encode(data, self._width)
         return body + _checksum(body)
 
     def read(self, token: str) -> bytes:
-        """The payload. Raises ValueError where anything at all is wrong."""
+        """The data. Raises ValueError where the form or the checksum is wrong."""
         body, checksum = token[:-_CHECKSUM_WIDTH], token[-_CHECKSUM_WIDTH:]
         if len(body) != len(self._prefix) + self._width or not body.startswith(self._prefix):
             raise ValueError("of another form")
         if checksum != _checksum(body):
             raise ValueError("mistyped")
-        data = base62.decode(body[len(self._prefix) :], self._bytes)
+        return base62.decode(body[len(self._prefix) :], self._bytes)
+
+
+class OpaqueTokenCodec:
+    """Writes and reads one kind of token with a tag. Those made with the previous key are read too."""
+
+    def __init__(self, prefix: str, payload_bytes: int, key: bytes, previous_key: bytes | None) -> None:
+        self._text = CheckedText(prefix, payload_bytes + TAG_BYTES)
+        self._key = key
+        self._accepted_keys = [key] if previous_key is None else [key, previous_key]
+
+    def write(self, payload: bytes) -> str:
+        return self._text.write(payload + _tag(self._key, payload))
+
+    def read(self, token: str) -> bytes:
+        """The payload. Raises ValueError where anything at all is wrong."""
+        data = self._text.read(token)
         payload, tag = data[:-TAG_BYTES], data[-TAG_BYTES:]
         if not any([hmac.compare_digest(tag, _tag(key, payload)) for key in self._accepted_keys]):  # noqa: C419 - all
             raise ValueError("forged")

@@ -28,7 +28,10 @@ LEEWAY_SECONDS = 30
 MAX_CHARACTERS = 2048
 COMPACT_FORM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
 """RFC 7515 §7.1. Python's decoder would let padding and any other character pass."""
-REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "auth_time")
+REQUIRED_CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id")
+API_KEY_CLAIM = "api_key_id"
+"""Of the tokens of service accounts: the key that was exchanged for the token."""
+SERVICE_TOKEN_LIFETIME = timedelta(minutes=10)
 COORDINATE_BYTES = 32
 """Of a point on P-256, and as many of a private key of either kind."""
 
@@ -115,24 +118,43 @@ class SigningKeySet:
         return [key for key in self._keys.values() if key.is_live(now)]
 
 
-class AccessClaims(msgspec.Struct, frozen=True):
-    """What a verified access token says."""
+class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verified access token says, whoever it belongs to. Instants are in seconds since the epoch."""
+
+    token_id: str
+    issued_at: int
+    expires_at: int
+    key_id: str
+    """The signing key. The token counts for as long as that one does."""
+
+
+class UserClaims(AccessClaims, frozen=True, kw_only=True):
+    """What the access token of a session says."""
 
     user_id: UUID
     session_id: UUID
     authenticated_at: int
-    """When the user last proved who they are (`auth_time`), in seconds since the epoch."""
-    expires_at: int
-    """In seconds since the epoch."""
-    key_id: str
-    """The key that signed it. The token counts for as long as that one does."""
+    """When the user last proved who they are (`auth_time`)."""
+
+
+class ServiceClaims(AccessClaims, frozen=True, kw_only=True):
+    """What the access token of a service account says."""
+
+    service_account_id: UUID
+    api_key_id: UUID
+    """The key that was exchanged for it. The token counts for as long as that one does."""
+
+    @property
+    def jti(self) -> UUID:
+        """The id of the token, under which it can be revoked."""
+        return UUID(self.token_id)
 
 
 class AccessTokenCodec:
     """Signs and verifies access tokens for one issuer, which is also the audience."""
 
     def __init__(self, issuer: str, lifetime_seconds: int) -> None:
-        self._issuer = issuer
+        self.issuer = issuer
         self.lifetime_seconds = lifetime_seconds
 
     def sign(  # noqa: PLR0913 - a token is made of its claims
@@ -145,18 +167,43 @@ class AccessTokenCodec:
         token_id: str,
         now: datetime,
     ) -> str:
-        claims = {
-            "iss": self._issuer,
-            "sub": str(user_id),
-            "aud": self._issuer,
-            "exp": now + timedelta(seconds=self.lifetime_seconds),
-            "iat": now,
-            "jti": token_id,
-            "client_id": FIRST_PARTY_CLIENT_ID,
-            "sid": str(session_id),
-            "auth_time": int(authenticated_at.timestamp()),
-        }
-        return jwt.encode(claims, key.private_key, key.algorithm, headers={"kid": key.kid, "typ": TOKEN_TYPE})
+        """The access token of a user's session."""
+        return self._sign(
+            key,
+            sub=str(user_id),
+            exp=now + timedelta(seconds=self.lifetime_seconds),
+            iat=now,
+            jti=token_id,
+            client_id=FIRST_PARTY_CLIENT_ID,
+            sid=str(session_id),
+            auth_time=int(authenticated_at.timestamp()),
+        )
+
+    def sign_for_service(  # noqa: PLR0913 - a token is made of its claims
+        self,
+        key: SigningKey,
+        *,
+        service_account_id: UUID,
+        api_key_id: UUID,
+        token_id: UUID,
+        now: datetime,
+        expires_at: datetime,
+    ) -> str:
+        """The access token of a service account, which is its own client (RFC 9068 §2.2)."""
+        return self._sign(
+            key,
+            sub=str(service_account_id),
+            exp=expires_at,
+            iat=now,
+            jti=str(token_id),
+            client_id=str(service_account_id),
+            **{API_KEY_CLAIM: str(api_key_id)},
+        )
+
+    def _sign(self, key: SigningKey, **claims: Any) -> str:
+        of_everybody = {"iss": self.issuer, "aud": self.issuer}
+        header = {"kid": key.kid, "typ": TOKEN_TYPE}
+        return jwt.encode(of_everybody | claims, key.private_key, key.algorithm, headers=header)
 
     def key_id(self, token: str) -> str:
         """The key that `token` names. Nothing of the token is believed yet.
@@ -175,7 +222,7 @@ class AccessTokenCodec:
             raise TokenInvalid
         return kid
 
-    def verify(self, token: str, key: VerificationKey) -> AccessClaims:
+    def verify(self, token: str, key: VerificationKey) -> UserClaims | ServiceClaims:
         """What `token` says, once its algorithm, signature, type, issuer, audience and times are found right.
 
         The algorithm is that of the key which the token names, whatever the token says about it (RFC 8725 §3.1).
@@ -189,8 +236,8 @@ class AccessTokenCodec:
                 token,
                 key.public_key,
                 algorithms=[key.algorithm],
-                issuer=self._issuer,
-                audience=self._issuer,
+                issuer=self.issuer,
+                audience=self.issuer,
                 leeway=LEEWAY_SECONDS,
                 options={"require": list(REQUIRED_CLAIMS), "strict_aud": True},
             )
@@ -198,19 +245,33 @@ class AccessTokenCodec:
             header: dict[str, Any] = complete["header"]
             if header != {"alg": key.algorithm, "typ": TOKEN_TYPE, "kid": key.kid}:
                 raise TokenInvalid
-            if payload["client_id"] != FIRST_PARTY_CLIENT_ID or type(payload["auth_time"]) is not int:
-                raise TokenInvalid
-            return AccessClaims(
-                user_id=UUID(payload["sub"]),
-                session_id=UUID(payload["sid"]),
-                authenticated_at=payload["auth_time"],
-                expires_at=payload["exp"],
-                key_id=key.kid,
-            )
+            return _claims_of(payload, key.kid)
         except jwt.ExpiredSignatureError:
             raise TokenExpired from None
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError):
             raise TokenInvalid from None
+
+
+def _claims_of(payload: dict[str, Any], key_id: str) -> UserClaims | ServiceClaims:
+    """Raises KeyError, ValueError, TypeError or AttributeError where the claims are those of neither kind."""
+    issued: dict[str, Any] = {
+        "token_id": payload["jti"],
+        "issued_at": payload["iat"],
+        "expires_at": payload["exp"],
+        "key_id": key_id,
+    }
+    if payload["client_id"] == FIRST_PARTY_CLIENT_ID:
+        if type(payload["auth_time"]) is not int:
+            raise TypeError
+        return UserClaims(
+            user_id=UUID(payload["sub"]),
+            session_id=UUID(payload["sid"]),
+            authenticated_at=payload["auth_time"],
+            **issued,
+        )
+    if payload["client_id"] != payload["sub"] or payload["jti"] != str(UUID(payload["jti"])):
+        raise ValueError
+    return ServiceClaims(service_account_id=UUID(payload["sub"]), api_key_id=UUID(payload[API_KEY_CLAIM]), **issued)
 
 
 def _base64url(data: bytes) -> str:

@@ -1,0 +1,96 @@
+"""Roles of a service account."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, delete, get, put
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from cms_service.api.conditional import IfMatch, OptionalIfMatch
+from cms_service.api.problems import documented
+from cms_service.core.exceptions import EscalationRefused, PreconditionFailed
+from cms_service.core.security import requires
+from cms_service.schemas import SCOPE_PATTERN, AssignedRole, Page, RoleAssignmentsReplace, RoleAssignmentTerms
+from cms_service.services import Precondition, ServiceAccountRoleService
+
+InScope = Annotated[
+    str | None,
+    QueryParameter(
+        name="scope",
+        max_length=200,
+        pattern=SCOPE_PATTERN,
+        description="The scope of the assignment; absent for the one without a scope.",
+    ),
+]
+
+
+class ServiceAccountRoleController(Controller):
+    path = "/service-accounts/{service_account_id:uuid}/roles"
+    tags = ("service-accounts",)
+
+    @get(
+        operation_id="listServiceAccountRoles",
+        summary="List a service account's roles",
+        guards=[requires("service_accounts:read")],
+    )
+    async def list_service_account_roles(
+        self, service_account_roles: ServiceAccountRoleService, service_account_id: FromPath[UUID]
+    ) -> Page[AssignedRole]:
+        """Every assignment, whether its time has come, is on or is over."""
+        return await service_account_roles.list_assignments(service_account_id)
+
+    @put(
+        operation_id="replaceServiceAccountRoles",
+        summary="Replace a service account's roles",
+        guards=[requires("service_accounts:manage")],
+        responses=documented(EscalationRefused),
+    )
+    async def replace_service_account_roles(
+        self,
+        service_account_roles: ServiceAccountRoleService,
+        service_account_id: FromPath[UUID],
+        data: JSONBody[RoleAssignmentsReplace],
+        if_match: IfMatch,
+    ) -> Page[AssignedRole]:
+        """The service account has exactly these roles. If-Match takes the entity tag of the service account."""
+        return await service_account_roles.replace_assignments(service_account_id, data, Precondition(if_match))
+
+    @put(
+        "/{role_id:uuid}",
+        operation_id="assignServiceAccountRole",
+        summary="Assign a role to a service account",
+        guards=[requires("service_accounts:manage")],
+        responses=documented(EscalationRefused, PreconditionFailed),
+    )
+    async def assign_service_account_role(
+        self,
+        service_account_roles: ServiceAccountRoleService,
+        service_account_id: FromPath[UUID],
+        role_id: FromPath[UUID],
+        data: JSONBody[RoleAssignmentTerms | None] = None,
+        if_match: OptionalIfMatch = None,
+    ) -> Page[AssignedRole]:
+        """The service account has the role, on these terms; answers with all its roles.
+
+        You must hold every permission of the role.
+        """
+        precondition = Precondition(if_match)
+        return await service_account_roles.assign_role(service_account_id, role_id, data, precondition)
+
+    @delete(
+        "/{role_id:uuid}",
+        operation_id="withdrawServiceAccountRole",
+        summary="Withdraw a role from a service account",
+        guards=[requires("service_accounts:manage")],
+        responses=documented(EscalationRefused, PreconditionFailed),
+    )
+    async def withdraw_service_account_role(
+        self,
+        service_account_roles: ServiceAccountRoleService,
+        service_account_id: FromPath[UUID],
+        role_id: FromPath[UUID],
+        within: InScope = None,
+        if_match: OptionalIfMatch = None,
+    ) -> None:
+        """The service account no longer has the role in this scope."""
+        await service_account_roles.withdraw_role(service_account_id, role_id, within, Precondition(if_match))

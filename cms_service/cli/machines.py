@@ -1,0 +1,35 @@
+"""Service accounts, as the operator makes them."""
+
+import asyncio
+
+import rich_click as click
+
+from cms_service.app import create_service_account
+from cms_service.cli.console import prepare
+from cms_service.core.database import running_database
+
+
+@click.group("service-accounts")
+def service_accounts() -> None:
+    """Make the identities of machines.
+
+    All else about them is done over the API; see docs/guides/service-accounts.md.
+    """
+
+
+@service_accounts.command("create")
+@click.argument("name")
+@click.option("--role", "roles", multiple=True, help="Assign the role of this name, everywhere. Repeatable.")
+@click.option("--description", default="", help="What it is for.")
+def create(*, name: str, roles: tuple[str, ...], description: str) -> None:
+    """Create a service account with a first API key, which is shown this once.
+
+    \b
+    Examples:
+      cms-service service-accounts create publishing --role publisher
+      cms-service service-accounts create gateway --role token-reader --role member
+    """  # noqa: D301 - \b tells click to keep the lines
+    with running_database(prepare()) as running:
+        machine = asyncio.run(create_service_account(running, name, description, roles))
+    click.echo(f"Client id  {machine.service_account_id}")
+    click.echo(f"API key    {machine.key}  (shown this once, good until {machine.expires_at:%Y-%m-%d})")
