@@ -24,7 +24,7 @@ run *args:
 
 # Run every test on two workers; arguments go to pytest.
 test *args:
-    pytest -n 2 --dist loadfile --ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers "$@"
+    pytest -n 2 --dist loadfile --ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation "$@"
 
 # Verify tokens with jose while the keys rotate; needs Node.js 20 and its registry.
 test-verifiers:
@@ -32,6 +32,10 @@ test-verifiers:
     cp tests/verifiers/package.json build/verifiers
     npm install --prefix build/verifiers --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
     pytest tests/verifiers
+
+# Ask two replicas thousands of questions while access changes and listeners fail; takes two minutes.
+test-revocation:
+    pytest tests/revocation
 
 # Measure whether a sign-in that fails tells by its answer or its time what is wrong; takes five minutes.
 test-enumeration *args:
@@ -108,4 +112,4 @@ container-check:
     .ci/container_steps
 
 # Everything that must pass before a change is merged.
-ci: check test test-verifiers test-enumeration docs container-check
+ci: check test test-verifiers test-revocation test-enumeration docs container-check

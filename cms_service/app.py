@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -16,8 +16,10 @@ from cms_service.api import (
     EXCEPTION_HANDLERS,
     ApiDocument,
     AuthenticationMiddleware,
+    AuthzenConfigurationController,
     ConditionalGet,
     Envelope,
+    Guarding,
     HealthController,
     RefusalAudit,
     StrictInput,
@@ -26,7 +28,15 @@ from cms_service.api import (
 )
 from cms_service.api.v1 import router as v1
 from cms_service.core.config import Settings
-from cms_service.core.database import FastLane, check_readiness, create_engine, for_reading, unit_of_work
+from cms_service.core.database import (
+    ACCESS_CHANNEL,
+    DirectLine,
+    FastLane,
+    check_readiness,
+    create_engine,
+    for_reading,
+    unit_of_work,
+)
 from cms_service.core.dependencies import SystemClock, SystemEntropy
 from cms_service.core.security import (
     SYSTEM,
@@ -40,18 +50,30 @@ from cms_service.core.security import (
     derive_key,
 )
 from cms_service.repositories import (
+    CredentialRepository,
     DirectoryRepository,
-    PrincipalRepository,
     RotationRepository,
     SignInRepository,
+    SubjectRepository,
     ThrottleRepository,
 )
 from cms_service.services import (
-    AccessTokenAuthenticator,
+    AccessMemory,
+    AccessReader,
+    AccessTokenReader,
     AdministratorService,
+    CacheKeeper,
+    ClientService,
+    CredentialAuthenticator,
+    DecisionPoint,
+    EnrolledMachine,
     Housekeeper,
+    Introspector,
     KeyRing,
     KeySchedule,
+    KeyUsage,
+    MachineEnrolment,
+    Propagation,
     RefreshService,
     RefusalRecorder,
     SigningKeyService,
@@ -60,6 +82,7 @@ from cms_service.services import (
     ThrottleService,
     TokenIssuer,
     UserDirectory,
+    publish_metadata,
 )
 
 MAX_BODY_BYTES = 64 * 1024
@@ -69,9 +92,16 @@ GENERATED_PASSWORD_BYTES = 18
 def create_app(settings: Settings) -> Envelope:
     """The ASGI application. It connects to the database when the first request needs it."""
     engine = create_engine(settings)
-    work = partial(unit_of_work, engine)
     fast_lane = FastLane(settings)
     clock = SystemClock()
+    lease_seconds = settings.max_staleness_ms / 1000
+    propagation = Propagation(fast_lane, lease_seconds, clock)
+    work = partial(unit_of_work, engine, propagation)
+    memory = AccessMemory(settings.cached_subjects, clock)
+    open_line = partial(DirectLine.open, settings, ACCESS_CHANNEL, lease_seconds)
+    cache_keeper = CacheKeeper(memory, open_line, lease_seconds, clock)
+    credentials = CredentialRepository(fast_lane)
+    access_reader = AccessReader(memory, SubjectRepository(fast_lane), credentials)
     hasher = _hasher(settings)
     password_policy = _password_policy(settings)
     key_ring = _key_ring(settings, engine)
@@ -88,13 +118,23 @@ def create_app(settings: Settings) -> Envelope:
     throttle = SignInThrottle(
         ThrottleRepository(fast_lane), _throttle_key(settings), settings.throttle_network_failures
     )
-    authenticator = AccessTokenAuthenticator(key_ring, access_tokens, PrincipalRepository(fast_lane), clock)
+    token_reader = AccessTokenReader(key_ring, access_tokens, clock)
+    key_usage = KeyUsage(credentials, clock)
+    authenticator = CredentialAuthenticator(token_reader, access_reader, key_usage)
+    clients = ClientService(credentials, key_usage, issuer)
+    directory = UserDirectory(DirectoryRepository(fast_lane))
     authentication = AuthenticationMiddleware(authenticator)
     housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        background = [asyncio.create_task(task) for task in (key_ring.keep_fresh(), housekeeper.keep_house())]
+        tasks = (
+            key_ring.keep_fresh(),
+            housekeeper.keep_house(),
+            key_usage.keep_writing(),
+            cache_keeper.keep(),
+        )
+        background = [asyncio.create_task(task) for task in tasks]
         try:
             yield
         finally:
@@ -106,7 +146,7 @@ def create_app(settings: Settings) -> Envelope:
             await engine.dispose()
 
     litestar = Litestar(
-        route_handlers=[v1, WellKnownController, HealthController],
+        route_handlers=[v1, WellKnownController, AuthzenConfigurationController, HealthController],
         dependencies=DEPENDENCIES,
         middleware=[ConditionalGet(), authentication],
         before_request=StrictInput(password_policy, authentication.authenticate),
@@ -114,20 +154,27 @@ def create_app(settings: Settings) -> Envelope:
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
-        plugins=[ApiDocument()],
+        plugins=[ApiDocument(), Guarding()],
         logging_config=None,
         lifespan=[lifespan],
         state=State(
             {
                 "engine": engine,
+                "propagation": propagation,
+                "decisions": DecisionPoint(access_reader),
                 "reading_engine": for_reading(engine),
+                "clients": clients,
+                "credentials": credentials,
+                "introspector": Introspector(authenticator, token_reader, credentials, directory, issuer),
+                "server_metadata": publish_metadata(settings.public_url),
+                "token_reader": token_reader,
                 "cursors": CursorCodec(*_keys(settings, "cursors")),
-                "directory": UserDirectory(DirectoryRepository(fast_lane)),
+                "directory": directory,
                 "hasher": hasher,
                 "issuer": issuer,
                 "password_policy": password_policy,
                 "throttle": throttle,
-                "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer),
+                "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer, propagation),
                 "refreshes": RefreshService(RotationRepository(fast_lane), work, issuer),
                 "readiness": partial(check_readiness, engine),
             }
@@ -180,6 +227,20 @@ async def create_administrator(settings: Settings, email: str, password: str) ->
     """
     async with _administrators(settings) as administrators:
         await administrators.create(email, password)
+
+
+async def create_service_account(
+    settings: Settings, name: str, description: str, roles: Iterable[str]
+) -> EnrolledMachine:
+    """A service account with a first key. Raises ServiceError where the name or a role is not acceptable."""
+    engine = create_engine(settings)
+    try:
+        async with unit_of_work(engine) as work:
+            cursors = CursorCodec(*_keys(settings, "cursors"))
+            enrolment = MachineEnrolment(work, cursors, SystemEntropy(), settings.api_key_days)
+            return await enrolment.enrol(name, description, roles)
+    finally:
+        await engine.dispose()
 
 
 async def lift_throttle(settings: Settings, email: str) -> None:

@@ -1,10 +1,12 @@
 """HTTP and nothing else."""
 
 from cms_service.api.authentication import AuthenticationMiddleware
+from cms_service.api.authzen_configuration import AuthzenConfigurationController
 from cms_service.api.conditional import ConditionalGet
 from cms_service.api.cors import cors_config
 from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
+from cms_service.api.guarding import Guarding
 from cms_service.api.health import HealthController
 from cms_service.api.openapi import ApiDocument
 from cms_service.api.problems import EXCEPTION_HANDLERS
@@ -17,8 +19,10 @@ __all__ = [
     "EXCEPTION_HANDLERS",
     "ApiDocument",
     "AuthenticationMiddleware",
+    "AuthzenConfigurationController",
     "ConditionalGet",
     "Envelope",
+    "Guarding",
     "HealthController",
     "RefusalAudit",
     "StrictInput",

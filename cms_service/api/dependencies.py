@@ -11,17 +11,34 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.di import Provide
 
+from cms_service.api.authzen_configuration import authzen_configuration_of
+from cms_service.api.previews import DryRun
 from cms_service.api.request_origin import origin_of
 from cms_service.core.database import UnitOfWork, unit_of_work
 from cms_service.core.security import Actor, Principal
+from cms_service.schemas import AuthzenConfiguration
 from cms_service.services import (
+    AccessSearchService,
+    ApiKeyService,
     AssignmentService,
     AuditEventService,
     AuthService,
+    ClientService,
+    DecisionPoint,
+    EvaluationService,
+    ExplanationService,
+    HolderService,
+    InheritanceService,
+    IntrospectionService,
     KeyRing,
     PermissionService,
+    PreviewService,
+    PublishedMetadata,
     RefreshService,
+    RevocationService,
     RoleService,
+    ServiceAccountRoleService,
+    ServiceAccountService,
     SessionService,
     SignInService,
     ThrottleService,
@@ -54,8 +71,11 @@ def actor_of(request: AnyRequest) -> Actor:
 
 async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
     """The one generator among the dependencies: Litestar would close several at once."""
-    engine = request.app.state.reading_engine if request.method == "GET" else request.app.state.engine
-    async with unit_of_work(engine) as work:
+    state = request.app.state
+    is_reading = request.method == "GET"
+    async with (
+        unit_of_work(state.reading_engine) if is_reading else unit_of_work(state.engine, state.propagation)
+    ) as work:
         yield work
 
 
@@ -70,6 +90,18 @@ def provide_assignments(request: AnyRequest, work: UnitOfWork) -> AssignmentServ
 
 def provide_roles(request: AnyRequest, work: UnitOfWork) -> RoleService:
     return RoleService(work, actor_of(request), request.app.state.cursors)
+
+
+def provide_inheritance(request: AnyRequest, work: UnitOfWork) -> InheritanceService:
+    return InheritanceService(work, actor_of(request))
+
+
+def provide_holders(request: AnyRequest, work: UnitOfWork) -> HolderService:
+    return HolderService(work, request.app.state.cursors)
+
+
+def provide_previews(request: AnyRequest, work: UnitOfWork, dry_run: DryRun = False) -> PreviewService:
+    return PreviewService(work, actor_of(request), is_wanted=dry_run)
 
 
 def provide_permissions(request: AnyRequest, work: UnitOfWork) -> PermissionService:
@@ -112,6 +144,64 @@ def provide_directory(request: AnyRequest) -> UserDirectory:
     return directory
 
 
+def provide_decisions(request: AnyRequest) -> DecisionPoint:
+    decisions: DecisionPoint = request.app.state.decisions
+    return decisions
+
+
+def provide_service_accounts(request: AnyRequest, work: UnitOfWork) -> ServiceAccountService:
+    return ServiceAccountService(work, actor_of(request), request.app.state.cursors)
+
+
+def provide_service_account_roles(request: AnyRequest, work: UnitOfWork) -> ServiceAccountRoleService:
+    return ServiceAccountRoleService(work, actor_of(request))
+
+
+def provide_api_keys(request: AnyRequest, work: UnitOfWork) -> ApiKeyService:
+    state = request.app.state
+    issuer: TokenIssuer = state.issuer
+    return ApiKeyService(work, actor_of(request), state.cursors, issuer.entropy, issuer.settings.api_key_days)
+
+
+def provide_clients(request: AnyRequest) -> ClientService:
+    clients: ClientService = request.app.state.clients
+    return clients
+
+
+def provide_introspections(request: AnyRequest, work: UnitOfWork) -> IntrospectionService:
+    return IntrospectionService(work, request.app.state.introspector)
+
+
+def provide_revocations(request: AnyRequest, work: UnitOfWork) -> RevocationService:
+    state = request.app.state
+    return RevocationService(
+        work, actor_of(request), state.issuer, state.token_reader, state.credentials, state.clients
+    )
+
+
+def provide_server_metadata(request: AnyRequest) -> PublishedMetadata:
+    metadata: PublishedMetadata = request.app.state.server_metadata
+    return metadata
+
+
+def provide_evaluations(request: AnyRequest) -> EvaluationService:
+    return EvaluationService(request.app.state.decisions, request.scope["user"])
+
+
+def provide_explanations(request: AnyRequest, work: UnitOfWork) -> ExplanationService:
+    return ExplanationService(work, request.app.state.decisions, request.scope["user"])
+
+
+def provide_access_search(request: AnyRequest, work: UnitOfWork) -> AccessSearchService:
+    state = request.app.state
+    return AccessSearchService(work, state.decisions, request.scope["user"], state.cursors)
+
+
+def provide_authzen_configuration(request: AnyRequest) -> AuthzenConfiguration:
+    issuer: TokenIssuer = request.app.state.issuer
+    return authzen_configuration_of(issuer.settings.public_url)
+
+
 def provide_key_ring(request: AnyRequest) -> KeyRing:
     key_ring: KeyRing = request.app.state.issuer.key_ring
     return key_ring
@@ -123,6 +213,9 @@ DEPENDENCIES = {
     "users": Provide(provide_users, sync_to_thread=False),
     "assignments": Provide(provide_assignments, sync_to_thread=False),
     "roles": Provide(provide_roles, sync_to_thread=False),
+    "inheritance": Provide(provide_inheritance, sync_to_thread=False),
+    "holders": Provide(provide_holders, sync_to_thread=False),
+    "previews": Provide(provide_previews, sync_to_thread=False),
     "permissions": Provide(provide_permissions, sync_to_thread=False),
     "sessions": Provide(provide_sessions, sync_to_thread=False),
     "auth": Provide(provide_auth, sync_to_thread=False),
@@ -132,5 +225,17 @@ DEPENDENCIES = {
     "throttles": Provide(provide_throttles, sync_to_thread=False),
     "audit_events": Provide(provide_audit_events, sync_to_thread=False),
     "directory": Provide(provide_directory, sync_to_thread=False),
+    "decisions": Provide(provide_decisions, sync_to_thread=False),
+    "evaluations": Provide(provide_evaluations, sync_to_thread=False),
+    "explanations": Provide(provide_explanations, sync_to_thread=False),
+    "access_search": Provide(provide_access_search, sync_to_thread=False),
+    "authzen_configuration": Provide(provide_authzen_configuration, sync_to_thread=False),
+    "service_accounts": Provide(provide_service_accounts, sync_to_thread=False),
+    "service_account_roles": Provide(provide_service_account_roles, sync_to_thread=False),
+    "api_keys": Provide(provide_api_keys, sync_to_thread=False),
+    "clients": Provide(provide_clients, sync_to_thread=False),
+    "introspections": Provide(provide_introspections, sync_to_thread=False),
+    "revocations": Provide(provide_revocations, sync_to_thread=False),
+    "server_metadata": Provide(provide_server_metadata, sync_to_thread=False),
     "key_ring": Provide(provide_key_ring, sync_to_thread=False),
 }

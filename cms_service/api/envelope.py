@@ -74,7 +74,7 @@ class Envelope:
                 path=path,
                 status=status,
                 duration_ms=round((time.perf_counter() - started_at) * 1000, 2),
-                user_id=getattr(scope.get("user"), "user_id", None),
+                subject_id=getattr(scope.get("user"), "subject_id", None),
             )
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:

@@ -18,16 +18,20 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
 from cms_service.api.authentication import OPTIONAL
+from cms_service.api.client_authentication import BASIC
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, REPRESENTATIVES, STATUSES, headers_of, model_of
 from cms_service.api.reference_page import ReferencePage, reference_router
 from cms_service.core.security import PUBLIC, requires
-from cms_service.schemas import Problem, ValidationProblem
+from cms_service.schemas import OAuthError, Problem, ValidationProblem
 
 TAGS = [
     Tag("auth", "Registration, sign-in, and the tokens of a session."),
+    Tag("oauth", "OAuth 2 for machines: tokens for keys, and what a token says."),
     Tag("users", "Accounts, and the roles, sessions and permissions of each."),
     Tag("roles", "Named sets of permissions, which users hold."),
     Tag("permissions", "What may be done: the smallest thing that can be granted."),
+    Tag("service-accounts", "Identities of machines, and the roles and keys of each."),
+    Tag("access", "What others may do: the OpenID AuthZEN Authorization API 1.0, and the reasons for its decisions."),
     Tag("audit", "Who changed what, and when."),
     Tag("discovery", "What other services need in order to trust the tokens of this one."),
     Tag("health", "For whoever runs the service."),
@@ -65,8 +69,13 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
                         type="http",
                         scheme="bearer",
                         bearer_format="JWT",
-                        description="The `access_token` of a sign-in.",
-                    )
+                        description="The `access_token` of a sign-in or of a service account, or an API key.",
+                    ),
+                    "clientBasic": SecurityScheme(
+                        type="http",
+                        scheme="basic",
+                        description="The id of a service account and one of its API keys (RFC 6749 §2.3.1).",
+                    ),
                 }
             ),
             use_handler_docstrings=True,
@@ -137,7 +146,9 @@ def component_name(name: str) -> str:
 def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:
     """Says what Litestar cannot: who may call, what is never null, and which errors may come."""
     operation["summary"] = handler.summary or _CAMEL_HUMP.sub(r" \g<0>", operation["operationId"]).capitalize()
-    if handler.opt.get(PUBLIC):
+    if handler.opt.get(BASIC):
+        operation["security"] = [{"clientBasic": []}, {} if handler.opt.get(PUBLIC) else {"bearerAuth": []}]
+    elif handler.opt.get(PUBLIC):
         operation["security"] = []
     elif handler.opt.get(OPTIONAL):
         operation["security"] = [{"bearerAuth": []}, {}]
@@ -159,7 +170,8 @@ def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHa
 def _statuses_of(operation: dict[str, Any], path: str) -> set[int]:
     """The errors that follow from the shape of an operation, so that no handler has to repeat them."""
     statuses = {400, 500, 503}
-    if "security" not in operation:
+    security = operation.get("security")
+    if security is None or (security and {} not in security):
         statuses.add(401)
     if "{" in path:
         statuses.add(404)
@@ -173,16 +185,27 @@ def _statuses_of(operation: dict[str, Any], path: str) -> set[int]:
 def _finish_responses(responses: dict[str, Any], statuses: set[int], handler: HTTPRouteHandler) -> None:
     success = responses[str(handler.status_code)]
     success["description"] = handler.response_description or _SUCCESSES[handler.status_code]
+    if all(content["schema"] == _NULL for content in success.get("content", {}).values()):
+        success.pop("content", None)
     success["headers"] = {
         name: header | {"required": True, "schema": {"type": "string"}}
         for name, header in sorted(success.get("headers", {}).items())
     }
     for status in sorted(statuses | {int(status) for status in responses if status >= "400"}):
         documented = responses.pop(str(status), {})
+        if _is_of_another_form(documented):
+            responses[str(status)] = documented
+            continue
         reference = {"$ref": f"{_RESPONSES}{REPRESENTATIVES[status].__name__}"}
         if PROBLEM_MEDIA_TYPE in documented.get("content", {}):
             reference["description"] = documented["description"]
         responses[str(status)] = reference
+
+
+def _is_of_another_form(response: dict[str, Any]) -> bool:
+    """Whether a standard words the refusal, instead of a problem document."""
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return bool(schema.get("$ref") == f"{_SCHEMAS}{OAuthError.__name__}")
 
 
 def _response(status: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
+from cms_service.api.previews import answer_preview
 from cms_service.api.request_origin import origin_in
 from cms_service.core.database import translate_error
 from cms_service.core.exceptions import (
@@ -39,6 +40,7 @@ from cms_service.core.exceptions import (
     Violation,
 )
 from cms_service.schemas import FieldError, Problem, ValidationProblem
+from cms_service.services import Previewed
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 DEFAULT_RETRY_AFTER_SECONDS = 1
@@ -193,5 +195,6 @@ def complete_allow(methods: str) -> str:
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     ServiceError: refuse,
     HTTPException: refuse_http,
+    Previewed: answer_preview,
     Exception: refuse_unexpected,
 }

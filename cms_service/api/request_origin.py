@@ -43,14 +43,13 @@ def with_origin(scope: HTTPScope, trusted_proxies: Networks) -> HTTPScope:
         if name == b"x-request-id":
             request_id = value
         elif name == b"user-agent":
-            user_agent = _CONTROL_CHARACTERS.sub("", value.decode("latin-1"))[:USER_AGENT_LENGTH]
+            user_agent = _clean(value)
         elif name == b"x-forwarded-for":
             forwarded_for += value.decode("latin-1").split(",")
     peer = scope["client"][0] if scope["client"] else ""
-    address = client_address(peer, forwarded_for, trusted_proxies)
     origin = RequestOrigin(
         request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else token_hex(16),
-        ip=str(address) if address else None,
+        ip=_text_of(client_address(peer, forwarded_for, trusted_proxies) if forwarded_for else _parse(peer)),
         user_agent=user_agent,
     )
     return {**scope, "state": {**scope.get("state", {}), _STATE_KEY: origin}}
@@ -67,6 +66,16 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted_proxies: Net
             break
         address = next_address
     return address
+
+
+@lru_cache(1024)
+def _clean(user_agent: bytes) -> str:
+    return _CONTROL_CHARACTERS.sub("", user_agent.decode("latin-1"))[:USER_AGENT_LENGTH]
+
+
+@lru_cache(1024)
+def _text_of(address: Address | None) -> str | None:
+    return None if address is None else str(address)
 
 
 @lru_cache(1024)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import inspect as types
 
 from cms_service.core.exceptions import Violation
-from cms_service.schemas import CHECK
+from cms_service.schemas import CHECK, IS_UNREAD
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DATETIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -34,8 +34,8 @@ def may_be_read_laxly(expected: types.Type) -> bool:
             return any(may_be_read_laxly(member) for member in members)
         case types.CollectionType(item_type=item):
             return may_be_read_laxly(item)
-        case types.Metadata(type=inner):
-            return may_be_read_laxly(inner)
+        case types.Metadata(type=inner, extra=extra):
+            return IS_UNREAD not in (extra or {}) and may_be_read_laxly(inner)
         case types.IntType(ge=lowest, le=highest):
             return lowest is None or highest is None
         case _:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, case, cast, delete, exists, func, or_, select
 
 from cms_service.core.database import UnitOfWork
-from cms_service.models import RefreshToken, SigningKey, Throttle, User
+from cms_service.models import AccessChange, ApiKey, CacheLease, RefreshToken, RevokedToken, SigningKey, Throttle, User
 from cms_service.repositories.throttle import Purpose
 
 HOUSEKEEPING_LOCK = 0x636D735F686F7573  # "cms_hous"
@@ -63,3 +63,25 @@ class HousekeepingRepository:
         """Deletes keys that have verified nothing for so long, and with them the private keys."""
         statement = delete(SigningKey).where(SigningKey.retires_at < func.now() - retired_for)
         return len((await self._session.execute(statement.returning(SigningKey.kid))).all())
+
+    async def purge_api_keys(self, dead_for: timedelta) -> int:
+        """Deletes keys that were revoked or have expired so long ago."""
+        cutoff = func.now() - dead_for
+        is_dead = or_(func.coalesce(ApiKey.revoked_at < cutoff, False), ApiKey.expires_at < cutoff)
+        return len((await self._session.execute(delete(ApiKey).where(is_dead).returning(ApiKey.id))).all())
+
+    async def purge_revoked_tokens(self, expired_for: timedelta) -> int:
+        """Deletes what is known of revoked tokens that would have expired by themselves so long ago."""
+        statement = delete(RevokedToken).where(RevokedToken.expires_at < func.now() - expired_for)
+        return len((await self._session.execute(statement.returning(RevokedToken.jti))).all())
+
+    async def purge_access_changes(self, known_for: timedelta, limit: int) -> int:
+        """Deletes changes that every cache has heard of, or has started anew since."""
+        old = select(AccessChange.xid).where(AccessChange.at < func.now() - known_for).order_by(AccessChange.at)
+        statement = delete(AccessChange).where(AccessChange.xid.in_(old.limit(limit)))
+        return len((await self._session.execute(statement.returning(AccessChange.subject_id))).all())
+
+    async def purge_cache_leases(self, expired_for: timedelta) -> int:
+        """Deletes what processes have left behind that could not give it back."""
+        statement = delete(CacheLease).where(CacheLease.expires_at < func.now() - expired_for)
+        return len((await self._session.execute(statement.returning(CacheLease.id))).all())

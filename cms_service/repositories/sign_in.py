@@ -14,6 +14,8 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
+    case,
+    cast,
     func,
     literal,
     select,
@@ -49,6 +51,8 @@ class Opened(msgspec.Struct, frozen=True):
     session: LiveSession
     user: dict[str, Any]
     """The members of the account: see `directory.SHOWN`."""
+    ending_transaction: int | None
+    """The transaction, if it has ended other sessions of the user."""
 
 
 _CREDENTIALS = Statement(
@@ -125,7 +129,9 @@ def _opening() -> Executable:
         .values(failures=0)
     )
     of_session = [column.label(f"session_{column.name}") for column in session.c]
-    return select(*account.c, *of_session, func.now().label("now")).add_cte(
+    has_ended_others = select(surplus.c.id).exists()
+    transaction = case((has_ended_others, cast(func.pg_current_xact_id(), String))).label("transaction")
+    return select(*account.c, *of_session, func.now().label("now"), transaction).add_cte(
         _audit("session.opened", session, bindparam("event_id", type_=Uuid)).cte("opening"),
         # One id for each: made by the database, whose version may not know UUIDv7 yet.
         _audit("session.ended", surplus, func.gen_random_uuid()).cte("endings"),
@@ -216,6 +222,7 @@ class SignInRepository:
         if row is None:
             return None
         members = dict(row)
+        transaction = members.pop("transaction")
         session = LiveSession(
             id=members.pop("session_id"),
             user_id=members.pop("session_user_id"),
@@ -225,7 +232,7 @@ class SignInRepository:
             expires_at=members.pop("session_expires_at"),
             now=members.pop("now"),
         )
-        return Opened(session, members)
+        return Opened(session, members, None if transaction is None else int(transaction))
 
     async def record_failure(self, user_id: UUID | None, origin: SignInOrigin) -> None:
         """A sign-in that has failed is on record."""

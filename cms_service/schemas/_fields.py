@@ -16,6 +16,9 @@ CHECK = "check"
 breaches are reported together with all others."""
 IS_NEW_PASSWORD = "is_new_password"  # noqa: S105 - no password
 """Key of `Meta.extra`: the policy for passwords applies, which is the operator's and enforced by services."""
+IS_UNREAD = "is_unread"
+"""Key of `Meta.extra`: an object of any members, which need no checking because services look only for those that they
+know, if for any."""
 
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """No control characters: PostgreSQL refuses NUL, and logs and pages are better off without the rest."""

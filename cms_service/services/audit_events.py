@@ -27,6 +27,7 @@ class AuditEventService:
             target_type=query.target_type,
             target_id=query.target_id,
             request_id=query.request_id,
+            on_behalf_of=query.on_behalf_of,
             after=query.after,
             before=query.before,
         )

@@ -12,8 +12,12 @@ from cms_service.core.database import WorkFactory, translate_error
 from cms_service.core.dependencies import Clock
 from cms_service.repositories import HousekeepingRepository
 
+CHANGES_KEPT = timedelta(hours=1)
+"""Many times longer than any cache goes on without hearing of them."""
 KEPT = timedelta(days=1)
 """How long a session that has ended, a counter that holds up nobody and a retired key are still there to be seen."""
+API_KEYS_KEPT = timedelta(days=30)
+"""The same of API keys, which people look for when a machine is refused."""
 BATCH_SIZE = 500
 PAUSE_SECONDS = 0.05
 """Between two batches, so that whoever waits for the database has it in between."""
@@ -55,6 +59,10 @@ class Housekeeper:
                 "sessions": await self._repeat(_Sessions().purge, lock),
                 "throttles": await self._repeat(_purge_throttles, lock),
                 "signing_keys": await self._repeat(_purge_signing_keys, lock),
+                "api_keys": await self._repeat(_purge_api_keys, lock),
+                "revoked_tokens": await self._repeat(_purge_revoked_tokens, lock),
+                "access_changes": await self._repeat(_purge_access_changes, lock),
+                "cache_leases": await self._repeat(_purge_cache_leases, lock),
             }
         if any(purged.values()):
             _log.info("purged", **purged)
@@ -90,3 +98,20 @@ async def _purge_throttles(repository: HousekeepingRepository) -> tuple[int, boo
 
 async def _purge_signing_keys(repository: HousekeepingRepository) -> tuple[int, bool]:
     return await repository.purge_signing_keys(KEPT), False
+
+
+async def _purge_api_keys(repository: HousekeepingRepository) -> tuple[int, bool]:
+    return await repository.purge_api_keys(API_KEYS_KEPT), False
+
+
+async def _purge_revoked_tokens(repository: HousekeepingRepository) -> tuple[int, bool]:
+    return await repository.purge_revoked_tokens(KEPT), False
+
+
+async def _purge_access_changes(repository: HousekeepingRepository) -> tuple[int, bool]:
+    purged = await repository.purge_access_changes(CHANGES_KEPT, BATCH_SIZE)
+    return purged, purged >= BATCH_SIZE
+
+
+async def _purge_cache_leases(repository: HousekeepingRepository) -> tuple[int, bool]:
+    return await repository.purge_cache_leases(CHANGES_KEPT), False

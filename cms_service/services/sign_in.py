@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
+from cms_service.core.database import Propagation
 from cms_service.core.exceptions import InvalidCredentials, Overloaded, ValidationFailed
 from cms_service.core.security import SECRET_BYTES, Actor, Device, PasswordCheck, PasswordHasher, canonical_email
 from cms_service.repositories import Counter, Credentials, Opened, SignInOrigin, SignInRepository
@@ -26,9 +27,15 @@ class SignInService:
     """
 
     def __init__(
-        self, sign_ins: SignInRepository, throttle: SignInThrottle, hasher: PasswordHasher, issuer: TokenIssuer
+        self,
+        sign_ins: SignInRepository,
+        throttle: SignInThrottle,
+        hasher: PasswordHasher,
+        issuer: TokenIssuer,
+        propagation: Propagation,
     ) -> None:
         self._sign_ins = sign_ins
+        self._propagation = propagation
         self._throttle = throttle
         self._hasher = hasher
         self._issuer = issuer
@@ -109,6 +116,8 @@ class SignInService:
                 counter=attempt.counter,
             )
             if opened is not None:
+                if opened.ending_transaction is not None:
+                    await self._propagation.complete(opened.ending_transaction)
                 if check.needs_rehash:
                     await self._renew_hash(credentials, password)
                 return opened

@@ -4,6 +4,7 @@ from cms_service.core.config.environment import load_settings, read_environment
 from cms_service.core.config.logging import configure_logging, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
 from cms_service.core.config.settings import (
+    LONGEST_API_KEY_DAYS,
     Environment,
     LogFormat,
     LogLevel,
@@ -13,6 +14,7 @@ from cms_service.core.config.settings import (
 )
 
 __all__ = [
+    "LONGEST_API_KEY_DAYS",
     "Environment",
     "LogFormat",
     "LogLevel",

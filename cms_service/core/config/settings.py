@@ -25,6 +25,7 @@ from cms_service.core.config.variables import (
 
 _PREFIX = "CMS_"
 _DAY_SECONDS = 86_400
+LONGEST_API_KEY_DAYS = 365
 
 
 class Environment(StrEnum):
@@ -118,8 +119,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             is_secret=True,
             computed_default="`CMS_DATABASE_URL`",
             example="postgresql://cms:PASSWORD@db.internal:5432/cms",
-            description="The same database without a pooler between: migrations need a session of their own."
-            " Where the two differ, statements are not prepared across transactions.",
+            description="The same database without a pooler between: migrations and listening need sessions of their "
+            "own. Where the two differ, statements are not prepared across transactions.",
         ),
     ]
     database_pool_size: Annotated[
@@ -311,6 +312,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "refresh at the same moment sign each other out.",
         ),
     ]
+    api_key_days: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, LONGEST_API_KEY_DAYS),
+            default="90",
+            description="How long an API key lives that is made without `expires_at`. No key lives longer than "
+            f"{LONGEST_API_KEY_DAYS} days.",
+        ),
+    ]
     reauthentication_seconds: Annotated[
         int,
         Variable(
@@ -335,6 +345,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default="600",
             description="How often sessions that have ended and counters that hold up nobody are deleted. Of all "
             "workers and replicas, one does it at a time.",
+        ),
+    ]
+    max_staleness_ms: Annotated[
+        int,
+        Variable(
+            parser=whole_number(200, 10_000),
+            default="1000",
+            description="For how many milliseconds a worker answers from memory that cannot hear of changes, and the "
+            "longest that a change of access waits for such a worker before it is answered.",
+        ),
+    ]
+    cached_subjects: Annotated[
+        int,
+        Variable(
+            parser=whole_number(100, 1_000_000),
+            default="20000",
+            description="How many users, sessions and service accounts a worker remembers of each, about 1 KB a user.",
         ),
     ]
     cors_origins: Annotated[

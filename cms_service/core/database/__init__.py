@@ -1,5 +1,6 @@
 """The way to PostgreSQL."""
 
+from cms_service.core.database.direct_line import ACCESS_CHANNEL, DirectLine
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
 from cms_service.core.database.engine import create_engine, for_reading
 from cms_service.core.database.errors import UNIQUENESS, translate_error
@@ -15,14 +16,17 @@ from cms_service.core.database.migrations import (
 )
 from cms_service.core.database.readiness import check_readiness
 from cms_service.core.database.running import direct_url, running_database
-from cms_service.core.database.work import UnitOfWork, WorkFactory, unit_of_work
+from cms_service.core.database.work import Propagation, UnitOfWork, WorkFactory, unit_of_work
 
 __all__ = [
+    "ACCESS_CHANNEL",
     "UNIQUENESS",
+    "DirectLine",
     "EmbeddedPostgres",
     "FastLane",
     "Ordering",
     "Position",
+    "Propagation",
     "Slice",
     "Statement",
     "UnitOfWork",

@@ -26,6 +26,7 @@ UNIQUENESS: dict[str, type[Conflict]] = {
     "uq_users_external_id_live": ExternalIdTaken,
     "uq_roles_name_live": NameTaken,
     "uq_permissions_name": NameTaken,
+    "uq_service_accounts_name_live": NameTaken,
 }
 """What the breach of a unique index means to the caller."""
 

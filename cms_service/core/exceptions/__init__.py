@@ -25,6 +25,7 @@ from cms_service.core.exceptions.errors import (
     RefreshTokenInvalid,
     RefreshTokenReused,
     RegistrationClosed,
+    RoleCycle,
     ServiceError,
     ServiceUnavailable,
     SystemProtected,
@@ -34,6 +35,7 @@ from cms_service.core.exceptions.errors import (
     ValidationFailed,
     Violation,
 )
+from cms_service.core.exceptions.oauth import InvalidClient, InvalidRequest, OAuthRefused
 
 __all__ = [
     "AuthenticationRequired",
@@ -44,12 +46,15 @@ __all__ = [
     "EscalationRefused",
     "ExternalIdTaken",
     "InternalError",
+    "InvalidClient",
     "InvalidCredentials",
+    "InvalidRequest",
     "LastAdministrator",
     "MalformedJson",
     "MethodNotAllowed",
     "NameTaken",
     "NotFound",
+    "OAuthRefused",
     "Overloaded",
     "PasswordTooWeak",
     "PermissionDenied",
@@ -60,6 +65,7 @@ __all__ = [
     "RefreshTokenInvalid",
     "RefreshTokenReused",
     "RegistrationClosed",
+    "RoleCycle",
     "ServiceError",
     "ServiceUnavailable",
     "SystemProtected",

@@ -164,6 +164,13 @@ class SystemProtected(Conflict):
     title = "This belongs to the service itself and stays as it is."
 
 
+class RoleCycle(Conflict):
+    """Roles inherit each other in one direction only."""
+
+    code = "role_cycle"
+    title = "A role does not inherit itself."
+
+
 class LastAdministrator(Conflict):
     code = "last_administrator"
     title = "At least one active administrator must remain."

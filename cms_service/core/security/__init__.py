@@ -1,6 +1,13 @@
 """Who is calling and what that allows: principals, guards, permissions, tokens, passwords, keys."""
 
 from cms_service.core.security.actor import SYSTEM, Actor
+from cms_service.core.security.api_keys import (
+    API_KEY_PATTERN,
+    API_KEY_PREFIX,
+    API_KEY_SECRET_BYTES,
+    digest_of_api_key,
+    write_api_key,
+)
 from cms_service.core.security.common_words import CommonWords
 from cms_service.core.security.cursors import CursorCodec
 from cms_service.core.security.device_tokens import Device, DeviceTokenCodec
@@ -9,8 +16,9 @@ from cms_service.core.security.guards import PUBLIC, authenticated, authenticate
 from cms_service.core.security.keys import NONCE_BYTES, Sealer, derive_key
 from cms_service.core.security.password_hasher import ARGON2ID, PasswordCheck, PasswordHasher
 from cms_service.core.security.password_policy import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, PasswordPolicy
-from cms_service.core.security.permissions import EVERYTHING, Grant, exceeding, implies
+from cms_service.core.security.permissions import EVERYTHING, Grant, exceeding, implies, implying, narrowed
 from cms_service.core.security.principal import Principal, SubjectType
+from cms_service.core.security.refresh_tokens import PREFIX as REFRESH_TOKEN_PREFIX
 from cms_service.core.security.refresh_tokens import (
     PROOF_BYTES,
     SECRET_BYTES,
@@ -20,26 +28,36 @@ from cms_service.core.security.refresh_tokens import (
 )
 from cms_service.core.security.request_origin import RequestOrigin
 from cms_service.core.security.signing import (
+    FIRST_PARTY_CLIENT_ID,
     LEEWAY_SECONDS,
+    SERVICE_TOKEN_LIFETIME,
     AccessClaims,
     AccessTokenCodec,
+    ServiceClaims,
     SigningKey,
     SigningKeySet,
+    UserClaims,
     VerificationKey,
     load_private_key,
     new_private_key,
 )
 
 __all__ = [
+    "API_KEY_PATTERN",
+    "API_KEY_PREFIX",
+    "API_KEY_SECRET_BYTES",
     "ARGON2ID",
     "EVERYTHING",
+    "FIRST_PARTY_CLIENT_ID",
     "LEAST_MIN_CHARACTERS",
     "LEEWAY_SECONDS",
     "MAX_CHARACTERS",
     "NONCE_BYTES",
     "PROOF_BYTES",
     "PUBLIC",
+    "REFRESH_TOKEN_PREFIX",
     "SECRET_BYTES",
+    "SERVICE_TOKEN_LIFETIME",
     "SYSTEM",
     "AccessClaims",
     "AccessTokenCodec",
@@ -57,20 +75,26 @@ __all__ = [
     "RefreshTokenCodec",
     "RequestOrigin",
     "Sealer",
+    "ServiceClaims",
     "SigningKey",
     "SigningKeySet",
     "SubjectType",
+    "UserClaims",
     "VerificationKey",
     "authenticated",
     "authenticated_user",
     "canonical_email",
     "derive_key",
+    "digest_of_api_key",
     "email_violations",
     "exceeding",
     "implies",
+    "implying",
     "load_private_key",
+    "narrowed",
     "new_private_key",
     "principal_of",
     "proof_of",
     "requires",
+    "write_api_key",
 ]
