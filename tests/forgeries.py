@@ -14,10 +14,11 @@ from jwt.utils import base64url_encode
 from cms_service.core.config import SigningAlgorithm
 from cms_service.core.exceptions import TokenInvalid
 from cms_service.core.security import (
-    AccessClaims,
     AccessTokenCodec,
+    ServiceClaims,
     SigningKey,
     SigningKeySet,
+    UserClaims,
     VerificationKey,
     load_private_key,
     new_private_key,
@@ -75,7 +76,7 @@ class Mint:
             self.key, user_id=USER_ID, session_id=SESSION_ID, authenticated_at=NOW, token_id="0190c8a0", now=now
         )
 
-    def read(self, token: str) -> AccessClaims:
+    def read(self, token: str) -> UserClaims | ServiceClaims:
         """What the service does: find the key that the token names, and see whether it vouches for the token."""
         verifier = self.keys.verifier(CODEC.key_id(token), NOW)
         if verifier is None:

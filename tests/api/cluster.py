@@ -27,10 +27,10 @@ TLS = ssl.create_default_context()
 
 @asynccontextmanager
 async def running_replicas(
-    database: Database, service: Service, factory: pytest.TempPathFactory
+    database: Database, service: Service, factory: pytest.TempPathFactory, **overrides: str
 ) -> AsyncIterator[list[Service]]:
     """Beside `service`, whose tokens are theirs too."""
-    environ = service_environ(database, public_url=service.url, workers=str(WORKERS), **PATIENCE)
+    environ = service_environ(database, public_url=service.url, workers=str(WORKERS), **PATIENCE | overrides)
     replicas = [Service(environ, factory.mktemp("replica")) for _ in range(REPLICAS)]
     try:
         await asyncio.gather(*(replica.wait_until_ready() for replica in replicas))
@@ -48,7 +48,7 @@ async def open_connections(replicas: Sequence[Service], count: int) -> AsyncIter
         groups: list[list[httpx.AsyncClient]] = []
         for replica in replicas:
             group: list[httpx.AsyncClient] = []
-            while len(group) < count or _busy_workers(replica) < WORKERS:
+            while len(group) < count or busy_workers(replica) < WORKERS:
                 assert len(group) < MOST_CONNECTIONS, f"all to one worker:\n{replica.log.read_text()}"
                 http = httpx.AsyncClient(base_url=replica.url, limits=ONE, timeout=60, verify=TLS)
                 group.append(await stack.enter_async_context(http))
@@ -59,7 +59,7 @@ async def open_connections(replicas: Sequence[Service], count: int) -> AsyncIter
         yield [*in_turn, *chain.from_iterable(group[shortest:] for group in groups)]
 
 
-def _busy_workers(service: Service) -> int:
+def busy_workers(service: Service) -> int:
     """How many of its processes hold connections to clients: the kernel knows (proc_net_tcp(5), proc_pid_fd(5))."""
     if sys.platform != "linux":
         return WORKERS  # Nobody tells; by chance, it is all but certain.

@@ -26,7 +26,9 @@ class Operation(msgspec.Struct, frozen=True):
     path: str
     parameters: list[dict[str, Any]]
     body: dict[str, Any] | None
-    """The schema of its body."""
+    """The schema of its body, if that is JSON."""
+    form: dict[str, Any] | None
+    """The schema of its body, if that is a form, as at the endpoints of OAuth."""
     takes_bearer: bool
     """Whether it asks for an access token, or at least looks at one."""
 
@@ -41,7 +43,7 @@ class Operation(msgspec.Struct, frozen=True):
         """A valid body without anything that may be left out."""
         if self.body is None:
             return None
-        return {name: _sample(self.body["properties"][name]) for name in self.body.get("required", [])}
+        return _minimal(self.body)
 
     @property
     def has_path_parameters(self) -> bool:
@@ -59,7 +61,13 @@ def resolve(schema: dict[str, Any]) -> dict[str, Any]:
     return SCHEMAS[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
 
+def _minimal(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: _sample(schema["properties"][name]) for name in schema.get("required", [])}
+
+
 def _sample(schema: dict[str, Any]) -> Any:
+    if "$ref" in schema:
+        return _minimal(resolve(schema))
     return [] if schema.get("type") == "array" else schema["examples"][0]
 
 
@@ -67,7 +75,8 @@ def _operations() -> list[Operation]:
     found = []
     for path, item in DOCUMENT["paths"].items():
         for method, operation in item.items():
-            content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            contents = operation.get("requestBody", {}).get("content", {})
+            content, form = contents.get("application/json"), contents.get("application/x-www-form-urlencoded")
             found.append(
                 Operation(
                     operation["operationId"],
@@ -75,7 +84,8 @@ def _operations() -> list[Operation]:
                     path,
                     operation.get("parameters", []),
                     resolve(content["schema"]) if content else None,
-                    any(operation.get("security", DOCUMENT["security"])),
+                    resolve(form["schema"]) if form else None,
+                    any("bearerAuth" in way for way in operation.get("security", DOCUMENT["security"])),
                 )
             )
     return found
@@ -84,3 +94,5 @@ def _operations() -> list[Operation]:
 OPERATIONS = [operation for operation in _operations() if operation.path.startswith("/api/v1/")]
 WRITING = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]
+STRICT = [operation for operation in WITH_BODY if not operation.path.startswith("/api/v1/access/")]
+"""All but those of AuthZEN, which wants unknown members ignored, and has tests of its own."""

@@ -11,6 +11,7 @@ import pytest
 
 from cms_service.schemas import AuditEventRead
 from tests.api import given
+from tests.api.machines import ACCOUNTS, REVOKE, account, machine
 from tests.api.operations import WRITING
 from tests.api.problems import code_of
 from tests.factories import (
@@ -18,6 +19,7 @@ from tests.factories import (
     PermissionCreateFactory,
     RegisterRequestFactory,
     RoleCreateFactory,
+    ServiceAccountCreateFactory,
     UserCreateFactory,
     unique,
 )
@@ -38,6 +40,7 @@ class Write(msgspec.Struct, frozen=True):
     target_id: str | None = None
     """None where the answer tells it."""
     json: Any = None
+    form: dict[str, str] | None = None
     is_anonymous: bool = False
     actor_id: str | None = None
     """Where it is not the caller."""
@@ -45,14 +48,15 @@ class Write(msgspec.Struct, frozen=True):
     async def send(self, request_id: str) -> httpx.Response:
         headers = {"X-Request-ID": request_id, "If-Match": "*"}
         if self.is_anonymous:
-            return await self.caller.http.request(self.method, self.path, json=self.json, headers=headers)
+            http = self.caller.http
+            return await http.request(self.method, self.path, json=self.json, data=self.form, headers=headers)
         return await self.caller.request(self.method, self.path, json=self.json, headers=headers)
 
 
 Given: TypeAlias = Callable[[Caller, Register], Awaitable[Write]]
 WRITES: dict[str, Given] = {}
-UNRECORDED = {"refreshTokens"}
-"""A fresh pair of tokens changes nobody's rights; the session shows when it was last used."""
+UNRECORDED = {"refreshTokens", "issueToken", "introspectToken"}
+"""A fresh token changes nobody's rights; the session or the key shows when it was last used."""
 
 
 def writes(operation_id: str) -> Callable[[Given], Given]:
@@ -216,6 +220,12 @@ async def _replace_role_permissions(admin: Caller, _: Register) -> Write:
     return Write(admin, "PUT", f"/api/v1/roles/{role_id}/permissions", "role.permissions_changed", role_id, body)
 
 
+@writes("replaceRoleParents")
+async def _replace_role_parents(admin: Caller, _: Register) -> Write:
+    role_id, body = (await given.role(admin))["id"], {"parent_ids": [(await given.role(admin))["id"]]}
+    return Write(admin, "PUT", f"/api/v1/roles/{role_id}/parents", "role.parents_changed", role_id, body)
+
+
 @writes("grantPermission")
 async def _grant_permission(admin: Caller, _: Register) -> Write:
     role_id, permission_id = (await given.role(admin))["id"], (await given.permission(admin))["id"]
@@ -244,6 +254,64 @@ async def _delete_permission(admin: Caller, _: Register) -> Write:
     return Write(admin, "DELETE", f"/api/v1/permissions/{permission_id}", "permission.deleted", permission_id)
 
 
+created("createServiceAccount", ACCOUNTS, "service_account.created", ServiceAccountCreateFactory.build)
+
+
+@writes("updateServiceAccount")
+async def _update_service_account(admin: Caller, _: Register) -> Write:
+    made = await account(admin)
+    body = {"description": "New."}
+    return Write(admin, "PATCH", f"{ACCOUNTS}/{made['id']}", "service_account.updated", made["id"], body)
+
+
+@writes("deleteServiceAccount")
+async def _delete_service_account(admin: Caller, _: Register) -> Write:
+    made = await account(admin)
+    return Write(admin, "DELETE", f"{ACCOUNTS}/{made['id']}", "service_account.deleted", made["id"])
+
+
+@writes("replaceServiceAccountRoles")
+async def _replace_service_account_roles(admin: Caller, _: Register) -> Write:
+    made, role = await account(admin), await given.role(admin)
+    body = {"assignments": [{"role_id": role["id"]}]}
+    path = f"{ACCOUNTS}/{made['id']}/roles"
+    return Write(admin, "PUT", path, "service_account.role_assigned", made["id"], body)
+
+
+@writes("assignServiceAccountRole")
+async def _assign_service_account_role(admin: Caller, _: Register) -> Write:
+    made, role = await account(admin), await given.role(admin)
+    path = f"{ACCOUNTS}/{made['id']}/roles/{role['id']}"
+    return Write(admin, "PUT", path, "service_account.role_assigned", made["id"])
+
+
+@writes("withdrawServiceAccountRole")
+async def _withdraw_service_account_role(admin: Caller, _: Register) -> Write:
+    made, role = await account(admin), await given.role(admin)
+    path = f"{ACCOUNTS}/{made['id']}/roles/{role['id']}"
+    await admin.put(path)
+    return Write(admin, "DELETE", path, "service_account.role_withdrawn", made["id"])
+
+
+@writes("createApiKey")
+async def _create_api_key(admin: Caller, _: Register) -> Write:
+    path = f"{ACCOUNTS}/{(await account(admin))['id']}/keys"
+    return Write(admin, "POST", path, "api_key.created", json={"name": "first"})
+
+
+@writes("revokeApiKey")
+async def _revoke_api_key(admin: Caller, _: Register) -> Write:
+    one = await machine(admin)
+    return Write(admin, "DELETE", f"{one.path}/keys/{one.key_id}", "api_key.revoked", one.key_id)
+
+
+@writes("revokeToken")
+async def _revoke_token(admin: Caller, _: Register) -> Write:
+    one = await machine(admin)
+    form = {"token": one.key}
+    return Write(admin, "POST", REVOKE, "api_key.revoked", one.key_id, form=form, is_anonymous=True, actor_id=one.id)
+
+
 async def session_of(user: Caller) -> str:
     [session] = (await user.get("/api/v1/users/me/sessions")).json()["items"]
     return str(session["id"])
@@ -256,7 +324,8 @@ async def rows_of(db: asyncpg.Connection, request_id: str) -> list[dict[str, Any
 
 
 def test_every_writing_operation_is_among_those_shown_here() -> None:
-    assert {operation.id for operation in WRITING} == WRITES.keys() | UNRECORDED
+    asking = {operation.id for operation in WRITING if operation.path.startswith("/api/v1/access/")}
+    assert {operation.id for operation in WRITING} == WRITES.keys() | UNRECORDED | asking
 
 
 @pytest.mark.parametrize("prepare", WRITES.values(), ids=WRITES)
@@ -278,11 +347,21 @@ async def test_write_is_on_record_with_actor_target_request_and_address(
     assert (row["actor_id"] and str(row["actor_id"])) == actor_id
     assert (row["session_id"] is None) == write.is_anonymous
     text = json.dumps([row["before"], row["after"]])
-    secrets = [PASSWORD, NEW_PASSWORD, write.caller.password, "$argon2", "password", "secret", "cms_r_", "eyJ"]
+    secrets = [
+        PASSWORD,
+        NEW_PASSWORD,
+        write.caller.password,
+        "$argon2",
+        "password",
+        "secret",
+        "cms_r_",
+        "cms_k_",
+        "eyJ",
+    ]
     assert [secret for secret in secrets if secret in text] == []
 
 
-@pytest.mark.parametrize("operation_id", ["createUser", "createRole", "createPermission"])
+@pytest.mark.parametrize("operation_id", ["createUser", "createRole", "createPermission", "createServiceAccount"])
 async def test_nothing_is_on_record_when_the_write_is_refused(
     admin: Caller, register: Register, db: asyncpg.Connection, operation_id: str
 ) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tests.api import given
+from tests.api.machines import ACCOUNTS, account
 from tests.api.operations import OPERATIONS, Operation
 from tests.api.problems import code_of
 from tests.factories import unique
@@ -44,11 +45,15 @@ async def a_permission(admin: Caller, register: Register) -> Resource:
     return Resource(admin, f"/api/v1/permissions/{(await given.permission(admin))['id']}", "description")
 
 
+async def a_service_account(admin: Caller, register: Register) -> Resource:
+    return Resource(admin, f"{ACCOUNTS}/{(await account(admin))['id']}", "description")
+
+
 async def me(admin: Caller, register: Register) -> Resource:
     return Resource(await register(), "/api/v1/users/me", "display_name")
 
 
-@pytest.fixture(params=[a_user, a_role, a_permission, me])
+@pytest.fixture(params=[a_user, a_role, a_permission, a_service_account, me])
 async def resource(request: pytest.FixtureRequest, admin: Caller, register: Register) -> Resource:
     make: Callable[[Caller, Register], Awaitable[Resource]] = request.param
     return await make(admin, register)
@@ -128,14 +133,15 @@ def test_every_change_of_a_single_resource_requires_a_tag() -> None:
     required = {
         operation.id
         for operation in OPERATIONS
-        if operation.path.rpartition("/")[2] in {"{user_id}", "{role_id}", "{permission_id}", "me"}
+        if operation.path.rpartition("/")[2]
+        in {"{user_id}", "{role_id}", "{permission_id}", "{service_account_id}", "me"}
         and operation.method in {"PATCH", "DELETE"}
     }
-    relations = {"withdrawRole", "withdrawPermission"}
+    relations = {"withdrawRole", "withdrawPermission", "withdrawServiceAccountRole"}
     assert {operation.id for operation in REQUIRING} >= required - relations
 
 
-@pytest.mark.parametrize("kind", [a_user, a_role, a_permission])
+@pytest.mark.parametrize("kind", [a_user, a_role, a_permission, a_service_account])
 async def test_deletion_is_refused_when_the_tag_is_stale(
     admin: Caller, register: Register, kind: Callable[[Caller, Register], Awaitable[Resource]]
 ) -> None:

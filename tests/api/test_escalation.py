@@ -18,7 +18,7 @@ from tests.eventually import eventually
 from tests.factories import RoleCreateFactory, unique, unique_email
 from tests.fixtures import Caller, Register
 
-FUTURE, PAST = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
+FUTURE, SOON, PAST = "2999-01-01T00:00:00Z", "2998-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
 
 
 class Manager(msgspec.Struct, frozen=True):
@@ -44,6 +44,8 @@ class Target(msgspec.Struct, frozen=True):
     permission_id: str
     role_id: str
     """Holds the permission."""
+    heir_role_id: str
+    """Inherits a role that inherits that one."""
     empty_role_id: str
     user_id: str
     """Does not have the role."""
@@ -59,6 +61,20 @@ Route: TypeAlias = Callable[[Caller, Target], Awaitable[httpx.Response]]
 async def create_role(caller: Caller, target: Target) -> httpx.Response:
     body = msgspec.to_builtins(RoleCreateFactory.build(permission_ids=[target.permission_id]))
     return await caller.post("/api/v1/roles", body)
+
+
+async def create_heir(caller: Caller, target: Target) -> httpx.Response:
+    body = msgspec.to_builtins(RoleCreateFactory.build(parent_ids=[target.heir_role_id]))
+    return await caller.post("/api/v1/roles", body)
+
+
+async def replace_parents(caller: Caller, target: Target) -> httpx.Response:
+    body = {"parent_ids": [target.heir_role_id]}
+    return await caller.put(f"/api/v1/roles/{target.empty_role_id}/parents", body, if_match="*")
+
+
+async def assign_heir(caller: Caller, target: Target) -> httpx.Response:
+    return await caller.put(f"/api/v1/users/{target.user_id}/roles/{target.heir_role_id}")
 
 
 async def replace_permissions(caller: Caller, target: Target) -> httpx.Response:
@@ -131,6 +147,9 @@ async def lift_throttle(caller: Caller, target: Target) -> httpx.Response:
 
 ROUTES: list[Route] = [
     create_role,
+    create_heir,
+    replace_parents,
+    assign_heir,
     replace_permissions,
     grant_permission,
     assign_role,
@@ -168,9 +187,11 @@ async def target_of(manager: Manager, permission: str, **terms: Any) -> Target:
     for user in (holder, deleted):
         await given.assignment(admin, user["id"], role["id"], **terms)
     assert (await admin.delete(f"/api/v1/users/{deleted['id']}", if_match="*")).is_success
+    child = await given.role(admin, parent_ids=[role["id"]])
     return Target(
         permission_id=role["permissions"][0]["id"],
         role_id=role["id"],
+        heir_role_id=(await given.role(admin, parent_ids=[child["id"]]))["id"],
         empty_role_id=(await given.role(admin))["id"],
         user_id=manager.bystander_id,
         holder_id=holder["id"],
@@ -267,7 +288,68 @@ async def test_role_is_assigned_only_in_a_scope_in_which_the_actor_holds_it(
         assert code_of(response, 403) == "escalation_refused"
 
 
-@pytest.mark.parametrize("route", [create_role, replace_permissions, grant_permission])
+@pytest.mark.parametrize(
+    ("held_until", "given_until", "is_held"),
+    [
+        ([SOON], SOON, True),
+        ([SOON], FUTURE, False),
+        ([SOON], None, False),
+        ([SOON, FUTURE], FUTURE, True),
+        ([SOON, None], None, True),
+    ],
+)
+async def test_role_is_assigned_only_for_as_long_as_the_actor_holds_it(
+    manager: Manager, held_until: list[str | None], given_until: str | None, is_held: bool
+) -> None:
+    name = f"{unique('articles')}:publish"
+    await manager.hold(name, expires_at=held_until[0])
+    for until in held_until[1:]:
+        role = await given.role(manager.admin, name)
+        await given.assignment(manager.admin, manager.caller.id, role["id"], expires_at=until)
+    target = await target_of(manager, name)
+    terms = {"expires_at": given_until}
+    response = await manager.caller.put(f"/api/v1/users/{target.user_id}/roles/{target.heir_role_id}", terms)
+    if is_held:
+        assert response.is_success, response.text
+    else:
+        assert code_of(response, 403) == "escalation_refused"
+        assert response.json()["detail"] == f"You do not hold {name} for that long yourself."
+
+
+@pytest.mark.parametrize(
+    "route", [create_role, create_heir, replace_parents, replace_permissions, grant_permission, *POWER_OVER_ACCOUNTS]
+)
+async def test_nothing_lasting_is_reached_when_the_actor_holds_the_permission_for_a_time(
+    manager: Manager, route: Route
+) -> None:
+    name = f"{unique('articles')}:publish"
+    await manager.hold(name, expires_at=FUTURE)
+    assert code_of(await route(manager.caller, await target_of(manager, name)), 403) == "escalation_refused"
+
+
+@pytest.mark.parametrize("route", POWER_OVER_ACCOUNTS)
+async def test_account_is_within_reach_when_its_power_ends_with_that_of_the_actor(
+    manager: Manager, route: Route
+) -> None:
+    name = f"{unique('articles')}:publish"
+    await manager.hold(name, expires_at=FUTURE)
+    assert (await route(manager.caller, await target_of(manager, name, expires_at=FUTURE))).is_success
+
+
+async def test_temporary_administrator_does_not_stay_one(admin: Caller, register: Register) -> None:
+    caller, other = await register(), await given.user(admin)
+    role = await given.role(admin, "*:*")
+    await given.assignment(admin, caller.id, role["id"], expires_at=SOON)
+    [administrator] = (await admin.get("/api/v1/roles", params={"q": "administrator"})).json()["items"]
+    for user_id in (caller.id, other["id"]):
+        for role_id in (role["id"], administrator["id"]):
+            for terms in ({}, {"expires_at": FUTURE}):
+                response = await caller.put(f"/api/v1/users/{user_id}/roles/{role_id}", terms)
+                assert code_of(response, 403) == "escalation_refused"
+    assert (await caller.put(f"/api/v1/users/{other['id']}/roles/{role['id']}", {"expires_at": SOON})).is_success
+
+
+@pytest.mark.parametrize("route", [create_role, replace_permissions, grant_permission, replace_parents, create_heir])
 async def test_role_is_not_filled_when_the_actor_holds_the_permission_in_a_scope_only(
     manager: Manager, route: Route
 ) -> None:

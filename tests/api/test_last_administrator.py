@@ -76,6 +76,20 @@ async def empty_role(by: Caller, _: str, powerful: Powerful) -> httpx.Response:
     return await by.put(f"/api/v1/roles/{powerful.role_id}/permissions", {"permission_ids": []}, if_match="*")
 
 
+async def inherit_nothing(by: Caller, _: str, powerful: Powerful) -> httpx.Response:
+    return await by.put(f"/api/v1/roles/{powerful.role_id}/parents", {"parent_ids": []}, if_match="*")
+
+
+async def delete_parent(by: Caller, _: str, powerful: Powerful) -> httpx.Response:
+    [parent] = (await by.get(f"/api/v1/roles/{powerful.role_id}/parents")).json()["items"]
+    return await by.delete(f"/api/v1/roles/{parent['id']}", if_match="*")
+
+
+async def empty_parent(by: Caller, _: str, powerful: Powerful) -> httpx.Response:
+    [parent] = (await by.get(f"/api/v1/roles/{powerful.role_id}/parents")).json()["items"]
+    return await by.put(f"/api/v1/roles/{parent['id']}/permissions", {"permission_ids": []}, if_match="*")
+
+
 async def withdraw_permission(by: Caller, _: str, powerful: Powerful) -> httpx.Response:
     return await by.delete(f"/api/v1/roles/{powerful.role_id}/permissions/{powerful.everything_id}")
 
@@ -92,6 +106,7 @@ FROM_USER: list[Route] = [
     put_off,
 ]
 FROM_ROLE: list[Route] = [delete_role, empty_role, withdraw_permission]
+FROM_PARENT: list[Route] = [delete_role, inherit_nothing, delete_parent, empty_parent]
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +189,27 @@ async def test_last_administrator_stays_when_the_power_comes_from_another_role(
     first: Caller, owners: Powerful, route: Route
 ) -> None:
     assert code_of(await route(first, first.id, owners), 409) == "last_administrator"
+    assert await is_powerful(first)
+
+
+@pytest.fixture
+async def heirs(first: Caller, administrators: Powerful) -> AsyncIterator[Powerful]:
+    """A role that inherits all its power, from which alone the only administrator has it."""
+    parent = await given.role(first, "*:*")
+    role = await given.role(first, parent_ids=[parent["id"]])
+    await given.assignment(first, first.id, role["id"])
+    await withdraw_role(first, first.id, administrators)
+    yield Powerful(role["id"], administrators.everything_id)
+    await given.assignment(first, first.id, administrators.role_id)
+    for each in (role, parent):
+        assert (await first.delete(f"/api/v1/roles/{each['id']}", if_match="*")).status_code == 204
+
+
+@pytest.mark.parametrize("route", [*FROM_USER, *FROM_PARENT])
+async def test_last_administrator_stays_when_the_power_is_inherited(
+    first: Caller, heirs: Powerful, route: Route
+) -> None:
+    assert code_of(await route(first, first.id, heirs), 409) == "last_administrator"
     assert await is_powerful(first)
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from cms_service.schemas import PermissionSort, RoleSort, UserSort
+from cms_service.schemas import PermissionSort, RoleSort, ServiceAccountSort, UserSort
 from tests.api import given
+from tests.api.machines import ACCOUNTS, account
 from tests.api.operations import OPERATIONS
 from tests.api.problems import faults_of
 from tests.factories import unique
@@ -43,6 +44,8 @@ async def make(admin: Caller, path: str, tag: str) -> str:
             made = await given.user(admin, display_name=tag)
         case "/api/v1/roles":
             made = await given.role(admin, title=tag)
+        case "/api/v1/service-accounts":
+            made = await account(admin, description=tag)
         case _:
             made = await given.permission(admin, description=tag)
     return str(made["id"])
@@ -50,7 +53,7 @@ async def make(admin: Caller, path: str, tag: str) -> str:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 @pytest.mark.parametrize("limit", [1, 2, 5])
-@pytest.mark.parametrize("path", [USERS, ROLES, PERMISSIONS])
+@pytest.mark.parametrize("path", [USERS, ROLES, PERMISSIONS, ACCOUNTS])
 async def test_pages_hold_each_item_once_when_they_are_walked(admin: Caller, path: str, limit: int, count: int) -> None:
     tag = unique("walk")
     made = [await make(admin, path, tag) for _ in range(count)]
@@ -71,7 +74,8 @@ async def test_pages_hold_each_item_once_when_they_are_walked(admin: Caller, pat
     ("path", "sort"),
     [(USERS, sort) for sort in UserSort]
     + [(ROLES, sort) for sort in RoleSort]
-    + [(PERMISSIONS, sort) for sort in PermissionSort],
+    + [(PERMISSIONS, sort) for sort in PermissionSort]
+    + [(ACCOUNTS, sort) for sort in ServiceAccountSort],
 )
 async def test_pages_hold_each_item_once_and_in_order_when_others_are_added_meanwhile(
     admin: Caller, path: str, sort: str
@@ -113,6 +117,8 @@ async def test_audit_events_are_walked_once_each_when_more_happen_meanwhile(admi
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_total_is_counted_only_when_it_is_asked_for(admin: Caller, path: str) -> None:
+    if path == ACCOUNTS:
+        await account(admin)
     assert (await fetch(admin, path, limit=1))["total"] is None
     counted = await fetch(admin, path, limit=1, include_total=True)
     assert counted["total"] >= len(counted["items"]) == 1

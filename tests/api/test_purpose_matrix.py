@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from tests.api.credentials import is_accepted, login, session_id_of
+from tests.api.machines import INTROSPECT, TOKEN, Machine, introspect, machine
 from tests.api.operations import DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolve
 from tests.api.problems import code_of, faults_of
 from tests.fixtures import Caller, Register
@@ -22,6 +23,9 @@ PATH = "/api/v1/users/me"
 BEARER = "access_token"
 CURSOR = "cursor"
 WRONG = "no password of anybody"
+API_KEY, SERVICE_TOKEN = "API key", "access token of a service account"
+MACHINE_BEARERS = {API_KEY, SERVICE_TOKEN}
+"""They are let in wherever an access token of a user is, though not to the user's own affairs."""
 
 Json: TypeAlias = dict[str, Any]
 
@@ -50,7 +54,8 @@ ANSWERS = [
     for operation in item.values()
     for response in operation["responses"].values()
 ]
-KINDS = {name.removeprefix("next_") for name in members(ANSWERS) if is_token(name)}
+KINDS = {name.removeprefix("next_") for name in members(ANSWERS) if is_token(name) and name != "next_token"}
+"""`next_token` is what AuthZEN calls a cursor."""
 
 
 def tokens_in(answer: Any) -> dict[str, str]:
@@ -69,7 +74,12 @@ async def ada(register: Register) -> Caller:
 
 
 @pytest.fixture(scope="module")
-async def tokens(admin: Caller, ada: Caller) -> dict[str, str]:
+async def robot(admin: Caller) -> Machine:
+    return await machine(admin, "tokens:introspect")
+
+
+@pytest.fixture(scope="module")
+async def tokens(admin: Caller, ada: Caller, robot: Machine) -> dict[str, str]:
     """One of every kind, and what somebody might try besides."""
     found: dict[str, str] = {}
     for answer in (await login(ada.http, ada.email, ada.password), await admin.get("/api/v1/users?limit=1")):
@@ -77,6 +87,8 @@ async def tokens(admin: Caller, ada: Caller) -> dict[str, str]:
         found |= tokens_in(answer.json())
     assert found.keys() == KINDS, "the document knows other kinds: get one of each here"
     return found | {
+        API_KEY: robot.key,
+        SERVICE_TOKEN: await robot.exchange(),
         "access token without its signature": f"{ada.access_token.rpartition('.')[0]}.",
         "password": ada.password,
         "id of the user": ada.id,
@@ -144,7 +156,7 @@ def test_every_place_is_for_a_kind_that_is_given_out() -> None:
 @pytest.mark.parametrize("place", CREDENTIALS, ids=str)
 async def test_token_is_refused_where_another_kind_belongs(ada: Caller, tokens: dict[str, str], place: Place) -> None:
     for kind, token in tokens.items():
-        if kind != place.kind:
+        if kind != place.kind and not (place.kind == BEARER and kind in MACHINE_BEARERS):
             assert code_of(await place.present(ada.http, token), 401), kind
 
     assert await is_accepted(ada.http, ada.access_token)
@@ -164,9 +176,9 @@ async def test_token_gets_through_in_the_body_where_it_belongs(ada: Caller, plac
 
 @pytest.mark.parametrize(("operation", "parameter"), QUERIES, ids=str)
 async def test_token_is_refused_where_a_cursor_belongs(
-    admin: Caller, tokens: dict[str, str], operation: Operation, parameter: str
+    admin: Caller, robot: Machine, tokens: dict[str, str], operation: Operation, parameter: str
 ) -> None:
-    ids = {"user_id": admin.id}
+    ids = {"user_id": admin.id, "service_account_id": robot.id}
     for name in ("role", "permission"):
         (found,) = (await admin.get(f"/api/v1/{name}s?limit=1")).json()["items"]
         ids[f"{name}_id"] = found["id"]
@@ -232,6 +244,45 @@ async def test_no_token_beside_a_wrong_password_lets_anybody_in(
         assert code_of(response, 401) == "invalid_credentials"
 
 
+async def test_machine_is_let_in_wherever_a_token_belongs_but_to_the_affairs_of_users(
+    ada: Caller, tokens: dict[str, str]
+) -> None:
+    for place in HEADERS:
+        if place.operation.id != "logout":
+            for kind in MACHINE_BEARERS:
+                response = await place.present(ada.http, tokens[kind])
+                assert response.status_code != 401, (str(place), kind)
+                if place.operation.path.startswith(PATH):
+                    assert code_of(response, 403) == "permission_denied"
+
+
+async def test_only_an_access_token_of_a_user_says_for_whom_a_machine_acts(
+    ada: Caller, robot: Machine, tokens: dict[str, str]
+) -> None:
+    for kind, token in tokens.items():
+        headers = {"Authorization": f"Bearer {robot.key}", "X-On-Behalf-Of": token}
+        response = await ada.http.get(PATH, headers=headers)
+        assert response.is_success if kind == BEARER else code_of(response, 401) == "token_invalid", kind
+
+
+async def test_only_an_api_key_is_a_client_secret(ada: Caller, robot: Machine, tokens: dict[str, str]) -> None:
+    for kind, token in tokens.items():
+        for client_id in (robot.id, ada.id):
+            is_right = kind == API_KEY and client_id == robot.id
+            grant = {"grant_type": "client_credentials"}
+            by_header = await ada.http.post(TOKEN, data=grant, auth=(client_id, token))
+            own = {"client_id": client_id, "client_secret": token}
+            by_body = await ada.http.post(TOKEN, data=grant | own)
+            assert [by_header.status_code, by_body.status_code] == ([200, 200] if is_right else [401, 400]), kind
+            asked = await ada.http.post(INTROSPECT, data={"token": token}, auth=(client_id, token))
+            assert asked.status_code == (200 if is_right else 401), kind
+
+
+async def test_only_what_proves_somebody_counts_for_introspection(robot: Machine, tokens: dict[str, str]) -> None:
+    counting = {kind for kind, token in tokens.items() if (await introspect(robot, token))["active"]}
+    assert counting == {BEARER, "refresh_token", *MACHINE_BEARERS}
+
+
 async def as_basic(http: httpx.AsyncClient, token: str) -> httpx.Response:
     return await http.get(PATH, headers={"Authorization": f"Basic {token}"})
 
@@ -252,13 +303,18 @@ async def in_other_headers(http: httpx.AsyncClient, token: str) -> httpx.Respons
     return await http.get(PATH, headers={"X-API-Key": token, "Proxy-Authorization": f"Bearer {token}"})
 
 
+async def as_client(http: httpx.AsyncClient, token: str) -> httpx.Response:
+    """With which service accounts say who they are at two places, and nowhere else."""
+    return await http.get(PATH, auth=(token, token))
+
+
 async def in_the_query(http: httpx.AsyncClient, token: str) -> httpx.Response:
     """What RFC 6750 §2.3 allows, and we do not."""
     return await http.get(PATH, params={"access_token": token})
 
 
 @pytest.mark.parametrize(
-    "present", [as_basic, without_scheme, as_bearer_twice, as_cookie, in_other_headers, in_the_query]
+    "present", [as_basic, without_scheme, as_bearer_twice, as_client, as_cookie, in_other_headers, in_the_query]
 )
 async def test_no_token_is_looked_for_anywhere_else(
     ada: Caller, tokens: dict[str, str], present: Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]

@@ -88,7 +88,32 @@ async def live(http: httpx.AsyncClient) -> list[str]:
         "/.well-known/jwks.json",
     )
     await _reuse(http, ada)
-    return tokens
+    return tokens + await _use_a_machine(http, admin)
+
+
+async def _use_a_machine(http: httpx.AsyncClient, admin: Caller) -> list[str]:
+    account = (await admin.post("/api/v1/service-accounts", {"name": "robot"})).json()
+    path = f"/api/v1/service-accounts/{account['id']}"
+    made = (await admin.post(f"{path}/keys", {"name": "first"})).json()
+    key, grant, auth = made["key"], {"grant_type": "client_credentials"}, "/api/v1/auth"
+    token = (await http.post(f"{auth}/token", data=grant, auth=(account["id"], key))).json()["access_token"]
+    for credential in (key, token):
+        headers = {"Authorization": f"Bearer {credential}"}
+        await http.get("/api/v1/users/me", headers=headers)
+        await http.get("/api/v1/users/me", headers=headers | {"X-On-Behalf-Of": MISPLACED})
+        await admin.post(f"{auth}/introspect", data={"token": credential})
+        await http.post(f"{auth}/token?client_secret={credential}", data=grant)
+        await http.post(f"{auth}/token", data={"client_id": credential, "client_secret": credential})
+        await http.post(f"{auth}/token", data=grant | {"scope": credential}, auth=(account["id"], key))
+        await http.post(f"{auth}/token", json={"client_secret": credential})
+        await admin.patch(path, {"description": credential, "is_active": credential}, if_match="*")
+    await http.post(f"{auth}/token", data=grant, auth=(MISPLACED, MISPLACED))
+    await http.post(f"{auth}/introspect", data={"token": MISPLACED}, auth=(MISPLACED, MISPLACED))
+    await _look_around(admin, path, f"{path}/keys", f"{path}/keys/{made['id']}", "/api/v1/audit-events?limit=100")
+    for ended in (token, key, MISPLACED):
+        await http.post(f"{auth}/revoke", data={"token": ended})
+    await _look_around(admin, f"{path}/keys", "/api/v1/audit-events?limit=100")
+    return [key, token]
 
 
 async def _reuse(http: httpx.AsyncClient, ada: Caller) -> None:
@@ -135,9 +160,11 @@ async def life(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPat
 
 
 def _without_tokens(response: httpx.Response) -> str:
-    if response.request.url.path not in {"/api/v1/auth/login", "/api/v1/auth/refresh"}:
+    request = response.request
+    gives_key = request.method == "POST" and request.url.path.endswith("/keys")
+    if not gives_key and request.url.path not in {f"/api/v1/auth/{name}" for name in ("login", "refresh", "token")}:
         return response.text
-    return json.dumps(response.json() | {"access_token": "", "refresh_token": ""})
+    return json.dumps(response.json() | {"access_token": "", "refresh_token": "", "key": ""})
 
 
 async def _text_of(connection: asyncpg.Connection, table: str) -> str:
@@ -146,7 +173,13 @@ async def _text_of(connection: asyncpg.Connection, table: str) -> str:
 
 def test_life_left_its_marks(life: Life) -> None:
     """Else there would be nothing to look through."""
-    for action in ("user.registered", "session.login_failed", "user.password_changed", "session.reuse_detected"):
+    for action in (
+        "user.registered",
+        "session.login_failed",
+        "user.password_changed",
+        "session.reuse_detected",
+        "api_key.revoked",
+    ):
         assert action in life.rows["audit_events"]
     assert life.log.count("/api/v1/auth/login") > 5
     assert "invalid_credentials" in life.answers

@@ -3,6 +3,7 @@
 from tests.factories.auth import PASSWORD, LoginRequestFactory, RegisterRequestFactory
 from tests.factories.permission import PermissionCreateFactory
 from tests.factories.role import RoleCreateFactory
+from tests.factories.service_account import ServiceAccountCreateFactory
 from tests.factories.unique import unique, unique_email
 from tests.factories.user import UserCreateFactory
 
@@ -12,6 +13,7 @@ __all__ = [
     "PermissionCreateFactory",
     "RegisterRequestFactory",
     "RoleCreateFactory",
+    "ServiceAccountCreateFactory",
     "UserCreateFactory",
     "unique",
     "unique_email",

@@ -12,3 +12,4 @@ class RoleCreateFactory(MsgspecFactory[RoleCreate]):
     title = "Editor"
     description = "Publishes what others wrote."
     permission_ids = Use(list[UUID])
+    parent_ids = Use(list[UUID])

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cms_service.core.config import SigningAlgorithm, load_settings
 from cms_service.core.database import create_engine, unit_of_work
-from cms_service.core.dependencies import SystemEntropy
+from cms_service.core.dependencies import SystemClock, SystemEntropy
 from cms_service.core.exceptions import ConfigurationError, Conflict, NotFound
 from cms_service.core.security import Sealer
 from cms_service.schemas import SigningKeyRead
@@ -29,7 +29,7 @@ SCHEDULE = KeySchedule(SigningAlgorithm.EDDSA, signs_for=90 * DAY, published_ahe
 OLD, NEW, FOREIGN = (secrets.token_bytes(32) for _ in range(3))
 
 
-class SkewedClock:
+class SkewedClock(SystemClock):
     """A clock that is wrong by some seconds."""
 
     def __init__(self, seconds: int = 0) -> None:

@@ -1,4 +1,6 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import jwt
 import msgspec
@@ -7,8 +9,10 @@ import pytest
 from cms_service.core.config import SigningAlgorithm
 from cms_service.core.exceptions import TokenExpired, TokenInvalid
 from cms_service.core.security import (
+    ServiceClaims,
     SigningKey,
     SigningKeySet,
+    UserClaims,
     load_private_key,
     new_private_key,
 )
@@ -33,6 +37,12 @@ def mint(request: pytest.FixtureRequest) -> Mint:
     return MINTS[request.param]
 
 
+def subject_of(mint: Mint, token: str) -> UUID:
+    claims = mint.read(token)
+    assert isinstance(claims, UserClaims)
+    return claims.user_id
+
+
 def test_token_says_who_and_which_session_when_genuine(mint: Mint) -> None:
     assert msgspec.structs.asdict(mint.read(mint.token)) == {
         "user_id": USER_ID,
@@ -40,6 +50,8 @@ def test_token_says_who_and_which_session_when_genuine(mint: Mint) -> None:
         "authenticated_at": CLAIMS["auth_time"],
         "expires_at": CLAIMS["exp"],
         "key_id": "ours",
+        "token_id": CLAIMS["jti"],
+        "issued_at": CLAIMS["iat"],
     }
     assert mint.read(mint.forge()) == mint.read(mint.token)
 
@@ -72,6 +84,35 @@ def test_token_is_invalid_when_a_claim_is_missing(mint: Mint, claim: str) -> Non
         mint.read(mint.forge(without=claim))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"client_id": str(uuid4())},
+        {"sub": "cms-service", "client_id": "cms-service"},
+        {"api_key_id": None},
+        {"api_key_id": "first"},
+        {"jti": "0190c8a0"},
+        {"jti": uuid4().hex},
+        {"exp": 0},
+    ],
+    ids=str,
+)
+def test_token_of_a_service_account_counts_only_when_every_claim_is_right(mint: Mint, changed: dict[str, Any]) -> None:
+    account_id, key_id, token_id = uuid4(), uuid4(), uuid4()
+    own = {"sub": str(account_id), "client_id": str(account_id), "api_key_id": str(key_id), "jti": str(token_id)}
+    claims = {name: CLAIMS[name] for name in ("iss", "aud", "exp", "iat")} | own
+    token = mint.forge(claims=claims | changed)
+
+    if changed:
+        with pytest.raises((TokenInvalid, TokenExpired)):
+            mint.read(token)
+    else:
+        found = mint.read(token)
+        assert isinstance(found, ServiceClaims)
+        assert (found.service_account_id, found.api_key_id, found.jti) == (account_id, key_id, token_id)
+
+
 @pytest.mark.parametrize("place", range(0, TOKEN_CHARACTERS - 2, 7))
 def test_token_is_invalid_when_a_character_is_wrong(mint: Mint, place: int) -> None:
     other = "B" if mint.token[place] == "A" else "A"
@@ -94,11 +135,11 @@ def test_token_expires_when_its_lifetime_and_the_leeway_have_passed(mint: Mint, 
         with pytest.raises(TokenExpired):
             mint.read(token)
     else:
-        assert mint.read(token).user_id == USER_ID
+        assert subject_of(mint, token) == USER_ID
 
 
 def test_token_counts_when_the_clock_that_made_it_is_a_little_fast(mint: Mint) -> None:
-    assert mint.read(mint.sign(now=datetime.now(UTC) + timedelta(seconds=20))).user_id == USER_ID
+    assert subject_of(mint, mint.sign(now=datetime.now(UTC) + timedelta(seconds=20))) == USER_ID
 
 
 def test_expired_token_is_invalid_when_anything_else_is_wrong(mint: Mint) -> None:

@@ -80,7 +80,8 @@ def test_help_names_every_command_and_the_exit_codes(call: Call) -> None:
 
     assert outcome.code == 0
     assert all(
-        command in outcome.out for command in ("serve", "migrate", "create-admin", "keys", "openapi", "settings")
+        command in outcome.out
+        for command in ("serve", "migrate", "create-admin", "keys", "service-accounts", "openapi", "settings")
     )
     assert "0 done, 1 failed, 2 a setting or an argument is wrong" in " ".join(outcome.out.split())
 
@@ -205,6 +206,35 @@ async def test_create_admin_makes_an_administrator(fresh_database: DatabaseFacto
     connection = await database.connect()
     assert await connection.fetchval("SELECT array_agg(email) FROM users") == ["ann@example.org"]
     await connection.close()
+
+
+async def test_service_account_is_made_with_a_key_that_is_shown_once(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    database = await fresh_database()
+    create = ("service-accounts", "create")
+
+    made = await run(database, *create, "gateway", "--role", "member", "--role", "administrator")
+    repeated = await run(database, *create, "gateway")
+    without_role = await run(database, *create, "other", "--role", "no-such-role")
+    wrong_name = await run(database, *create, "No Slug")
+
+    assert made.code == 0, made.err
+    shown = re.fullmatch(
+        r"Client id  (\S+)\nAPI key    (cms_k_\w{49})  \(shown this once, good until \S+\)\n", made.out
+    )
+    assert shown, made.out
+    assert (repeated.code, repeated.err) == (1, "cms-service: The name is taken.\n")
+    assert (without_role.code, without_role.err) == (1, "cms-service: There is no such role.\n")
+    assert wrong_name.code == 1
+    assert wrong_name.err.count("\n") == 1
+    service = await service_factory(database)
+    async with httpx.AsyncClient(base_url=service.url) as http:
+        headers = {"Authorization": f"Bearer {shown[2]}"}
+        accounts = (await http.get("/api/v1/service-accounts", headers=headers)).json()["items"]
+        events = (await http.get("/api/v1/audit-events", headers=headers, params={"target_id": shown[1]})).json()
+    assert [account["id"] for account in accounts] == [shown[1]]
+    assert [event["actor_id"] for event in events["items"]] == [None] * 3
 
 
 async def test_migrate_goes_down_only_when_told_so(fresh_database: DatabaseFactory) -> None:

@@ -440,7 +440,7 @@ async def test_one_line_tells_of_a_request_and_nothing_secret(app: Envelope, log
         "method": "GET",
         "path": "/faults/{name}",
         "status": 400,
-        "user_id": None,
+        "subject_id": None,
     }
 
 
@@ -451,7 +451,7 @@ async def test_line_names_no_path_that_is_not_ours(app: Envelope, log_lines: Any
 
 async def test_line_names_the_caller(log_lines: Any) -> None:
     class Caller:
-        user_id = uuid4()
+        subject_id = uuid4()
 
     async def identify(message: Message, scope: Scope) -> None:
         scope["user"] = Caller()
@@ -459,7 +459,7 @@ async def test_line_names_the_caller(log_lines: Any) -> None:
     app = build()
     app.litestar.before_send.append(identify)
     await exchange(app, "GET", "/things")
-    assert [line["user_id"] for line in log_lines()] == [str(Caller.user_id)]
+    assert [line["subject_id"] for line in log_lines()] == [str(Caller.subject_id)]
 
 
 async def test_probes_are_quiet(app: Envelope, log_lines: Any) -> None:
