@@ -5,7 +5,7 @@ from typing import Annotated
 
 from litestar.params import QueryParameter
 
-from cms_service.schemas import TEXT_PATTERN
+from cms_service.schemas import SCOPE_PATTERN, TEXT_PATTERN
 
 Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many items at the most.")]
 Cursor = Annotated[
@@ -26,6 +26,15 @@ Search = Annotated[
 ]
 Exactly = Annotated[
     str | None, QueryParameter(min_length=1, max_length=254, pattern=TEXT_PATTERN, description="Exactly this.")
+]
+InScope = Annotated[
+    str | None,
+    QueryParameter(
+        name="scope",
+        max_length=200,
+        pattern=SCOPE_PATTERN,
+        description="The scope of the assignment; absent for the one without a scope.",
+    ),
 ]
 After = Annotated[datetime | None, QueryParameter(description="Only what is younger than this instant.")]
 Before = Annotated[datetime | None, QueryParameter(description="Only what is older than this instant.")]

@@ -146,6 +146,10 @@ class AccessRepository:
         )
         return (await self.session.scalars(statement)).all()
 
+    def new_assignment(self, kind: type[A], subject_id: UUID, role_id: UUID, scope: str | None) -> A:
+        """An assignment that is not written yet."""
+        return kind(role_id=role_id, scope=scope, **{_OWNERS[kind].key: subject_id})
+
     def put_assignment(self, assignment: UserRole | ServiceAccountRole, granted_by: UUID | None) -> None:
         """The assignment is given, or given anew, just now; it is written with the next flush."""
         assignment.granted_by = granted_by

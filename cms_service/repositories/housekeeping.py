@@ -77,7 +77,12 @@ class HousekeepingRepository:
 
     async def purge_access_changes(self, known_for: timedelta, limit: int) -> int:
         """Deletes changes that every cache has heard of, or has started anew since."""
-        old = select(AccessChange.xid).where(AccessChange.at < func.now() - known_for).order_by(AccessChange.at)
+        # It was recorded when its transaction began, which may have gone on for long.
+        is_unheard = exists().where(
+            CacheLease.expires_at > func.clock_timestamp(),
+            ~func.pg_visible_in_snapshot(AccessChange.xid, CacheLease.seen),
+        )
+        old = select(AccessChange.xid).where(AccessChange.at < func.now() - known_for, ~is_unheard)
         statement = delete(AccessChange).where(AccessChange.xid.in_(old.limit(limit)))
         return len((await self._session.execute(statement.returning(AccessChange.subject_id))).all())
 

@@ -140,9 +140,6 @@ _IDS = {
         select(ServiceAccount.id).where(ServiceAccount.deleted_at.is_(None), ServiceAccount.name == _name)
     ),
 }
-_ROLE_CLOSURES = Statement(
-    select(_closures(select(func.unnest(bindparam("role_ids", type_=ARRAY(Uuid))))).label("closures"))
-)
 _SESSION = Statement(
     select(
         RefreshToken.user_id,
@@ -182,11 +179,6 @@ class SubjectRepository:
         row = await self._lane.fetch_row(_SESSION, session_id=session_id)
         return None if row is None else SessionFacts(row["user_id"], row["expires_at"])
 
-    async def find_closures(self, role_ids: list[UUID]) -> dict[UUID, RoleClosure]:
-        """What each of the roles amounts to: nothing where it is deleted."""
-        row = await self._lane.fetch_row(_ROLE_CLOSURES, role_ids=role_ids)
-        return _closures_of(row["closures"] if row else None, role_ids)
-
     async def list_permissions(self) -> frozenset[str]:
         """The names of all permissions that there are."""
         row = await self._lane.fetch_row(_PERMISSIONS)
@@ -194,11 +186,7 @@ class SubjectRepository:
 
 
 def _read_closures(found: str | None, held_roles: list[HeldRole]) -> dict[UUID, RoleClosure]:
-    return _closures_of(found, [held.role_id for held in held_roles])
-
-
-def _closures_of(found: str | None, role_ids: list[UUID]) -> dict[UUID, RoleClosure]:
-    closures = {role_id: RoleClosure(frozenset([role_id]), frozenset()) for role_id in role_ids}
+    closures = {held.role_id: RoleClosure(frozenset([held.role_id]), frozenset()) for held in held_roles}
     for closure in _CLOSURES.decode(found or "[]"):
         closures[closure.root] = RoleClosure(closure.role_ids, closure.permissions)
     return closures

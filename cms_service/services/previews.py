@@ -6,7 +6,6 @@ from uuid import UUID
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.security import Actor, Grant, SubjectType, exceeding, implies
-from cms_service.models import UserRole
 from cms_service.repositories import (
     SERVICES,
     USERS,
@@ -24,6 +23,8 @@ from cms_service.services.access_policy import AccessPolicy
 T = TypeVar("T")
 
 MOST_ITEMS = 100
+
+_HOLDINGS = {SubjectType.user: USERS, SubjectType.service: SERVICES}
 
 
 class Previewed(Exception):
@@ -68,8 +69,8 @@ class PreviewService:
             )
         )
 
-    async def of_user(self, user_id: UUID, write: Callable[[], Awaitable[T]]) -> T:
-        """The write changes which roles this user has.
+    async def of_account(self, kind: SubjectType, account_id: UUID, write: Callable[[], Awaitable[T]]) -> T:
+        """The write changes which roles this user or service account has.
 
         Raises:
             Previewed: it was only tried out.
@@ -77,18 +78,19 @@ class PreviewService:
         if not self._is_wanted:
             return await write()
         await self._access.lock_withdrawals()
-        before = await self._grants(user_id)
+        before = await self._grants(kind, account_id)
         await write()
         await self._work.session.flush()
-        after = await self._grants(user_id)
+        after = await self._grants(kind, account_id)
         gains, losses = exceeding(after, before), exceeding(before, after)
-        names = await self._holders.names(USERS, [user_id])
-        is_shown = SubjectType.user in await self._shown()
-        subject = SubjectRef(SubjectType.user, user_id, names[user_id]) if is_shown else None
+        names = await self._holders.names(_HOLDINGS[kind], [account_id])
+        is_shown = kind in await self._shown()
+        subject = SubjectRef(kind, account_id, names[account_id]) if is_shown else None
         raise Previewed(AccessPreview(gains=_changed(subject, gains), losses=_changed(subject, losses)))
 
-    async def _grants(self, user_id: UUID) -> set[Grant]:
-        return {Grant(name, scope) for name, scope, _ in await self._access.grants_in_force(UserRole, user_id)}
+    async def _grants(self, kind: SubjectType, account_id: UUID) -> set[Grant]:
+        found = await self._access.grants_in_force(_HOLDINGS[kind].assignment, account_id)
+        return {Grant(name, scope) for name, scope, _ in found}
 
     async def _shown(self) -> list[SubjectType]:
         """Whose names the actor may see."""

@@ -9,17 +9,18 @@ import httpx
 import msgspec
 import pytest
 
-from tests.api import given
+from tests.api import given, machines
 from tests.api.operations import OPERATIONS
 from tests.api.problems import code_of
 from tests.factories import RoleCreateFactory, unique
 from tests.fixtures import Caller, Register
 
 ROLES, USERS, PERMISSIONS = "/api/v1/roles", "/api/v1/users", "/api/v1/permissions"
+ROBOTS = machines.ACCOUNTS
 DRY: dict[str, Any] = {"params": {"dry_run": True}}
 STATES = {
     table: f"SELECT coalesce(json_agg({table} ORDER BY {table}::text), '[]') FROM {table}"  # noqa: S608
-    for table in ("roles", "permissions", "role_permissions", "role_inheritance", "user_roles")
+    for table in ("roles", "permissions", "role_permissions", "role_inheritance", "user_roles", "service_account_roles")
 }
 
 Change: TypeAlias = tuple[str, str, str | None]
@@ -37,6 +38,8 @@ class World(msgspec.Struct, frozen=True):
     """Has the heir, in a scope."""
     other: given.Json
     """A role with another permission."""
+    robot: given.Json
+    """A service account, which has the other role."""
 
     @property
     def name(self) -> str:
@@ -62,7 +65,9 @@ async def world(admin: Caller) -> World:
     user, heirs_user = await given.user(admin), await given.user(admin)
     await given.assignment(admin, user["id"], base["id"])
     await given.assignment(admin, heirs_user["id"], heir["id"], scope="site:blog")
-    return World(permission, base, heir, user, heirs_user, await given.role(admin, another["name"]))
+    other, robot = await given.role(admin, another["name"]), await machines.account(admin)
+    assert (await admin.put(f"{ROBOTS}/{robot['id']}/roles/{other['id']}")).is_success
+    return World(permission, base, heir, user, heirs_user, other, robot)
 
 
 def changes(part: dict[str, Any]) -> set[Change]:
@@ -122,6 +127,19 @@ async def withdraw_role(caller: Caller, world: World) -> httpx.Response:
     return await caller.delete(f"{USERS}/{world.heirs_user['id']}/roles/{world.heir['id']}", params=params)
 
 
+async def assign_robot_role(caller: Caller, world: World) -> httpx.Response:
+    return await caller.put(f"{ROBOTS}/{world.robot['id']}/roles/{world.heir['id']}", {"scope": "site:blog"}, **DRY)
+
+
+async def replace_robot_roles(caller: Caller, world: World) -> httpx.Response:
+    body = {"assignments": [{"role_id": world.base["id"]}]}
+    return await caller.put(f"{ROBOTS}/{world.robot['id']}/roles", body, if_match="*", **DRY)
+
+
+async def withdraw_robot_role(caller: Caller, world: World) -> httpx.Response:
+    return await caller.delete(f"{ROBOTS}/{world.robot['id']}/roles/{world.other['id']}", **DRY)
+
+
 def all_gain(world: World) -> set[Change]:
     return {(email, world.other_name, scope) for email, _, scope in world.all_lose}
 
@@ -152,6 +170,13 @@ WRITES: list[tuple[Send, Expected, Expected]] = [
         lambda w: {(w.user["email"], w.name, None)},
     ),
     (withdraw_role, nobody, heir_loses),
+    (assign_robot_role, lambda w: {(w.robot["name"], w.name, "site:blog")}, nobody),
+    (
+        replace_robot_roles,
+        lambda w: {(w.robot["name"], w.name, None)},
+        lambda w: {(w.robot["name"], w.other_name, None)},
+    ),
+    (withdraw_robot_role, nobody, lambda w: {(w.robot["name"], w.other_name, None)}),
 ]
 
 
@@ -190,6 +215,9 @@ def test_every_write_of_access_has_a_preview() -> None:
         "replaceUserRoles",
         "assignRole",
         "withdrawRole",
+        "replaceServiceAccountRoles",
+        "assignServiceAccountRole",
+        "withdrawServiceAccountRole",
         "deletePermission",
     }
 

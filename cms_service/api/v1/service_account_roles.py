@@ -1,27 +1,18 @@
 """Roles of a service account."""
 
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, delete, get, put
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import IfMatch, OptionalIfMatch
+from cms_service.api.parameters import InScope
+from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused, PreconditionFailed
-from cms_service.core.security import requires
-from cms_service.schemas import SCOPE_PATTERN, AssignedRole, Page, RoleAssignmentsReplace, RoleAssignmentTerms
-from cms_service.services import Precondition, ServiceAccountRoleService
-
-InScope = Annotated[
-    str | None,
-    QueryParameter(
-        name="scope",
-        max_length=200,
-        pattern=SCOPE_PATTERN,
-        description="The scope of the assignment; absent for the one without a scope.",
-    ),
-]
+from cms_service.core.security import SubjectType, requires
+from cms_service.schemas import AssignedRole, Page, RoleAssignmentsReplace, RoleAssignmentTerms
+from cms_service.services import Precondition, PreviewService, ServiceAccountRoleService
 
 
 class ServiceAccountRoleController(Controller):
@@ -43,28 +34,34 @@ class ServiceAccountRoleController(Controller):
         operation_id="replaceServiceAccountRoles",
         summary="Replace a service account's roles",
         guards=[requires("service_accounts:manage")],
-        responses=documented(EscalationRefused),
+        responses=documented(EscalationRefused) | PREVIEWED,
     )
     async def replace_service_account_roles(
         self,
         service_account_roles: ServiceAccountRoleService,
+        previews: PreviewService,
         service_account_id: FromPath[UUID],
         data: JSONBody[RoleAssignmentsReplace],
         if_match: IfMatch,
     ) -> Page[AssignedRole]:
         """The service account has exactly these roles. If-Match takes the entity tag of the service account."""
-        return await service_account_roles.replace_assignments(service_account_id, data, Precondition(if_match))
+        return await previews.of_account(
+            SubjectType.service,
+            service_account_id,
+            lambda: service_account_roles.replace_assignments(service_account_id, data, Precondition(if_match)),
+        )
 
     @put(
         "/{role_id:uuid}",
         operation_id="assignServiceAccountRole",
         summary="Assign a role to a service account",
         guards=[requires("service_accounts:manage")],
-        responses=documented(EscalationRefused, PreconditionFailed),
+        responses=documented(EscalationRefused, PreconditionFailed) | PREVIEWED,
     )
     async def assign_service_account_role(
         self,
         service_account_roles: ServiceAccountRoleService,
+        previews: PreviewService,
         service_account_id: FromPath[UUID],
         role_id: FromPath[UUID],
         data: JSONBody[RoleAssignmentTerms | None] = None,
@@ -74,23 +71,31 @@ class ServiceAccountRoleController(Controller):
 
         You must hold every permission of the role.
         """
-        precondition = Precondition(if_match)
-        return await service_account_roles.assign_role(service_account_id, role_id, data, precondition)
+        return await previews.of_account(
+            SubjectType.service,
+            service_account_id,
+            lambda: service_account_roles.assign_role(service_account_id, role_id, data, Precondition(if_match)),
+        )
 
     @delete(
         "/{role_id:uuid}",
         operation_id="withdrawServiceAccountRole",
         summary="Withdraw a role from a service account",
         guards=[requires("service_accounts:manage")],
-        responses=documented(EscalationRefused, PreconditionFailed),
+        responses=documented(EscalationRefused, PreconditionFailed) | PREVIEWED,
     )
     async def withdraw_service_account_role(
         self,
         service_account_roles: ServiceAccountRoleService,
+        previews: PreviewService,
         service_account_id: FromPath[UUID],
         role_id: FromPath[UUID],
         within: InScope = None,
         if_match: OptionalIfMatch = None,
     ) -> None:
         """The service account no longer has the role in this scope."""
-        await service_account_roles.withdraw_role(service_account_id, role_id, within, Precondition(if_match))
+        await previews.of_account(
+            SubjectType.service,
+            service_account_id,
+            lambda: service_account_roles.withdraw_role(service_account_id, role_id, within, Precondition(if_match)),
+        )

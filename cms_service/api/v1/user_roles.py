@@ -1,18 +1,17 @@
 """Roles and permissions of a user."""
 
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, delete, get, put
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import IfMatch, OptionalIfMatch
+from cms_service.api.parameters import InScope
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused, LastAdministrator, PreconditionFailed
-from cms_service.core.security import requires
+from cms_service.core.security import SubjectType, requires
 from cms_service.schemas import (
-    SCOPE_PATTERN,
     AssignedRole,
     EffectivePermission,
     Page,
@@ -20,16 +19,6 @@ from cms_service.schemas import (
     RoleAssignmentTerms,
 )
 from cms_service.services import AssignmentService, Precondition, PreviewService
-
-InScope = Annotated[
-    str | None,
-    QueryParameter(
-        name="scope",
-        max_length=200,
-        pattern=SCOPE_PATTERN,
-        description="The scope of the assignment; absent for the one without a scope.",
-    ),
-]
 
 
 class UserRoleController(Controller):
@@ -62,8 +51,8 @@ class UserRoleController(Controller):
         if_match: IfMatch,
     ) -> Page[AssignedRole]:
         """The user has exactly these roles. If-Match takes the entity tag of the user."""
-        return await previews.of_user(
-            user_id, lambda: assignments.replace_assignments(user_id, data, Precondition(if_match))
+        return await previews.of_account(
+            SubjectType.user, user_id, lambda: assignments.replace_assignments(user_id, data, Precondition(if_match))
         )
 
     @put(
@@ -86,8 +75,8 @@ class UserRoleController(Controller):
 
         You must hold every permission that the role gives, and for as long as the assignment lasts.
         """
-        return await previews.of_user(
-            user_id, lambda: assignments.assign_role(user_id, role_id, data, Precondition(if_match))
+        return await previews.of_account(
+            SubjectType.user, user_id, lambda: assignments.assign_role(user_id, role_id, data, Precondition(if_match))
         )
 
     @delete(
@@ -107,8 +96,10 @@ class UserRoleController(Controller):
         if_match: OptionalIfMatch = None,
     ) -> None:
         """The user no longer has the role in this scope."""
-        await previews.of_user(
-            user_id, lambda: assignments.withdraw_role(user_id, role_id, within, Precondition(if_match))
+        await previews.of_account(
+            SubjectType.user,
+            user_id,
+            lambda: assignments.withdraw_role(user_id, role_id, within, Precondition(if_match)),
         )
 
     @get(
