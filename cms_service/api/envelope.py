@@ -14,14 +14,14 @@ from litestar.utils import normalize_path
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
 from cms_service.api.request_origin import origin_in, with_origin
 from cms_service.api.unread_body import UnreadBody
-from cms_service.core.config import Settings
+from cms_service.core.config import LoggedRequest, Settings, request_logger
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError
 
 # No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
 # path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.
 _CANONICAL_PATH = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~:@!$&'()*+,;=-]+)*/?")
 
-_log = structlog.get_logger("cms_service.requests")
+_log = structlog.get_logger("cms_service.envelope")
 
 
 class Envelope:
@@ -30,6 +30,7 @@ class Envelope:
     def __init__(self, litestar: Litestar, settings: Settings) -> None:
         self.litestar = litestar
         self._trusted_proxies = settings.trusted_proxies
+        self._log_request = request_logger(settings)
         self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
 
     async def __call__(
@@ -67,14 +68,15 @@ class Envelope:
                 raise
             await _refuse(InternalError(), scope, send_enveloped)
         finally:
-            path = scope.get("path_template", "unmatched")
-            (_log.debug if path.startswith("/health/") else _log.info)(
-                "request",
-                method=method,
-                path=path,
-                status=status,
-                duration_ms=round((time.perf_counter() - started_at) * 1000, 2),
-                subject_id=getattr(scope.get("user"), "subject_id", None),
+            self._log_request(
+                LoggedRequest(
+                    method=method,
+                    path=scope.get("path_template", "unmatched"),
+                    status=status,
+                    duration_ms=round((time.perf_counter() - started_at) * 1000, 2),
+                    subject_id=getattr(scope.get("user"), "subject_id", None),
+                    request_id=request_id,
+                )
             )
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:

@@ -3,6 +3,7 @@
 from cms_service.core.config.environment import load_settings, read_environment
 from cms_service.core.config.logging import configure_logging, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
+from cms_service.core.config.request_log import LoggedRequest, RequestLogger, request_logger
 from cms_service.core.config.settings import (
     LONGEST_API_KEY_DAYS,
     Environment,
@@ -18,7 +19,9 @@ __all__ = [
     "Environment",
     "LogFormat",
     "LogLevel",
+    "LoggedRequest",
     "Registration",
+    "RequestLogger",
     "Settings",
     "SigningAlgorithm",
     "configure_logging",
@@ -28,4 +31,5 @@ __all__ = [
     "render_env_example",
     "render_settings",
     "render_settings_reference",
+    "request_logger",
 ]

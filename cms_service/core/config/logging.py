@@ -28,13 +28,13 @@ def configure_logging(settings: Settings) -> None:
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[*_processors(settings.log_format, structlog.processors.add_log_level), _to_bytes],
-        wrapper_class=structlog.make_filtering_bound_logger(_level(settings)),
-        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, _StandardError())),
+        wrapper_class=structlog.make_filtering_bound_logger(level_of(settings)),
+        logger_factory=structlog.BytesLoggerFactory(cast(BinaryIO, StandardError())),
         cache_logger_on_first_use=True,
     )
 
 
-class _StandardError:
+class StandardError:
     """A stream that nobody has to read: a request does not fail because its log line could not be written."""
 
     def write(self, line: bytes) -> None:
@@ -56,7 +56,7 @@ def log_dictconfig(settings: Settings) -> dict[str, Any]:
         "handlers": {
             "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "pipeline"}
         },
-        "root": {"level": _level(settings), "handlers": ["stderr"]},
+        "root": {"level": level_of(settings), "handlers": ["stderr"]},
         "loggers": {
             "_granian": {"level": "INFO", "propagate": True},
             # The envelope writes one line per request, without the query string that this one would show.
@@ -137,5 +137,6 @@ def _to_bytes(_logger: WrappedLogger, _method: str, line: Any) -> bytes:
     return str(line).encode("utf-8", "backslashreplace")
 
 
-def _level(settings: Settings) -> int:
+def level_of(settings: Settings) -> int:
+    """As the standard library counts it."""
     return logging.getLevelNamesMapping()[settings.log_level.upper()]

@@ -1,0 +1,72 @@
+"""The one line that is logged of every request."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from cms_service.core.config.logging import StandardError, level_of
+from cms_service.core.config.settings import LogFormat, Settings
+
+PROBES = "/health/"
+"""Requests that are of interest only to who looks for faults."""
+
+_log = structlog.get_logger("cms_service.requests")
+
+
+class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of a request. Of all this, the client has chosen the id alone, which is a sane one."""
+
+    method: str
+    path: str
+    """With the names of its parameters, not their values."""
+    status: int | None
+    duration_ms: float
+    subject_id: UUID | None
+    request_id: str
+
+
+class _Line(LoggedRequest, frozen=True, kw_only=True):
+    timestamp: str
+    level: str = "info"
+    event: str = "request"
+
+
+RequestLogger: TypeAlias = Callable[[LoggedRequest], None]
+
+
+def request_logger(settings: Settings) -> RequestLogger:
+    """In JSON the line leaves like all others, but on a way of its own: the pipeline takes longer than most requests.
+
+    Every member is given by its type, so that nothing has to be looked at for secrets and control characters.
+    """
+    if settings.log_format is not LogFormat.JSON or level_of(settings) != logging.INFO:
+        return _log_request
+    stream, encode = StandardError(), msgspec.json.Encoder().encode
+
+    def write(request: LoggedRequest) -> None:
+        if request.path.startswith(PROBES):
+            return
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        line = _Line(
+            method=request.method,
+            path=request.path,
+            status=request.status,
+            duration_ms=request.duration_ms,
+            subject_id=request.subject_id,
+            request_id=request.request_id,
+            timestamp=now,
+        )
+        stream.write(encode(line) + b"\n")
+        stream.flush()
+
+    return write
+
+
+def _log_request(request: LoggedRequest) -> None:
+    log = _log.debug if request.path.startswith(PROBES) else _log.info
+    log("request", **msgspec.structs.asdict(request))
