@@ -67,13 +67,13 @@ from cms_service.services import (
     CredentialAuthenticator,
     DecisionPoint,
     EnrolledMachine,
+    Hearing,
     Housekeeper,
     Introspector,
     KeyRing,
     KeySchedule,
     KeyUsage,
     MachineEnrolment,
-    Propagation,
     RefreshService,
     RefusalRecorder,
     SigningKeyService,
@@ -95,8 +95,8 @@ def create_app(settings: Settings) -> Envelope:
     fast_lane = FastLane(settings)
     clock = SystemClock()
     lease_seconds = settings.max_staleness_ms / 1000
-    propagation = Propagation(fast_lane, lease_seconds, clock)
-    work = partial(unit_of_work, engine, propagation)
+    hearing = Hearing(fast_lane, lease_seconds, clock)
+    work = partial(unit_of_work, engine, hearing)
     memory = AccessMemory(settings.cached_subjects, clock)
     open_line = partial(DirectLine.open, settings, ACCESS_CHANNEL, lease_seconds)
     cache_keeper = CacheKeeper(memory, open_line, lease_seconds, clock)
@@ -160,7 +160,7 @@ def create_app(settings: Settings) -> Envelope:
         state=State(
             {
                 "engine": engine,
-                "propagation": propagation,
+                "propagation": hearing,
                 "decisions": DecisionPoint(access_reader),
                 "reading_engine": for_reading(engine),
                 "clients": clients,
@@ -174,7 +174,7 @@ def create_app(settings: Settings) -> Envelope:
                 "issuer": issuer,
                 "password_policy": password_policy,
                 "throttle": throttle,
-                "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer, propagation),
+                "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer, hearing),
                 "refreshes": RefreshService(RotationRepository(fast_lane), work, issuer),
                 "readiness": partial(check_readiness, engine),
             }

@@ -48,6 +48,9 @@ from cms_service.services import (
     UserService,
 )
 
+READS = "reads"
+"""Key of `opt`: a route that is not a GET and changes nothing."""
+
 AnyRequest: TypeAlias = Request[Any, Any, State]
 
 
@@ -72,10 +75,13 @@ def actor_of(request: AnyRequest) -> Actor:
 async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
     """The one generator among the dependencies: Litestar would close several at once."""
     state = request.app.state
-    is_reading = request.method == "GET"
-    async with (
-        unit_of_work(state.reading_engine) if is_reading else unit_of_work(state.engine, state.propagation)
-    ) as work:
+    if request.method == "GET":
+        opened = unit_of_work(state.reading_engine)
+    elif request.route_handler.opt.get(READS):
+        opened = unit_of_work(state.engine)
+    else:
+        opened = unit_of_work(state.engine, state.propagation)
+    async with opened as work:
         yield work
 
 

@@ -19,7 +19,7 @@ class AccessChange(Base):
     xid: Mapped[int] = mapped_column(TransactionId, primary_key=True, server_default=text("pg_current_xact_id()"))
     """The transaction that changed it. Visible in a snapshot or not, however late it commits."""
     kind: Mapped[str] = mapped_column(primary_key=True)
-    """`principal`, `session`, `credential`, `role`, or `permissions`: one of their names came or went."""
+    """`principal`, `session`, `credential`, `role`, or `everything`: more than can be told one by one."""
     subject_id: Mapped[UUID] = mapped_column(
         primary_key=True, server_default=text("'00000000-0000-0000-0000-000000000000'")
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, func
+from sqlalchemy import Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -23,7 +23,13 @@ class AuditEvent(Base):
         Index("ix_audit_events_target", "target_type", "target_id", "at", "id"),
         Index("ix_audit_events_action", "action", "at", "id"),
         Index("ix_audit_events_request_id", "request_id"),
-        Index("ix_audit_events_on_behalf_of", "on_behalf_of", "at", "id"),
+        Index(
+            "ix_audit_events_on_behalf_of",
+            "on_behalf_of",
+            "at",
+            "id",
+            postgresql_where=text("on_behalf_of IS NOT NULL"),
+        ),
         {"postgresql_partition_by": "RANGE (at)"},
     )
 

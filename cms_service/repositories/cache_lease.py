@@ -1,14 +1,15 @@
 """What has changed in access, and which caches may still not know it."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, Interval, String, Uuid, bindparam, cast, delete, func, literal, select
+from sqlalchemy import Float, Interval, String, Uuid, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from cms_service.core.database import DirectLine, FastLane, Statement
-from cms_service.models import AccessChange, CacheLease, Snapshot, TransactionId
+from cms_service.models import AccessChange, CacheLease, Snapshot
 
 MOST_CHANGES = 10_000
 """Read at once. Beyond it, forgetting everything is cheaper."""
@@ -23,7 +24,7 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
 
 
 class News(msgspec.Struct, frozen=True):
-    """What a cache learns when it renews its lease."""
+    """What a cache learns."""
 
     changes: list[Change] | None
     """All that was changed by transactions that were not visible before and are now; None: too much to tell."""
@@ -44,6 +45,8 @@ _missed = (
     .where(
         AccessChange.xid >= func.pg_snapshot_xmin(_SEEN),
         ~func.pg_visible_in_snapshot(AccessChange.xid, _SEEN),
+        # Rows of another cluster, as a restored dump brings them, may name transactions that are yet to come.
+        func.pg_visible_in_snapshot(AccessChange.xid, func.pg_current_snapshot()),
     )
     .limit(MOST_CHANGES + 1)
     .subquery()
@@ -62,29 +65,35 @@ _lease = (
     .cte("lease")
 )
 # One statement sees one snapshot: what it tells as changes and what it tells as seen cannot disagree.
-_RENEWAL = Statement(
-    select(
-        cast(func.pg_current_snapshot(), String).label("snapshot"),
-        _NOW,
-        select(func.json_agg(func.json_build_array(_missed.c.kind, _missed.c.subject_id)))
-        .scalar_subquery()
-        .label("changes"),
-    ).add_cte(_lease)
+_news = select(
+    cast(func.pg_current_snapshot(), String).label("snapshot"),
+    _NOW,
+    select(func.json_agg(func.json_build_array(_missed.c.kind, _missed.c.subject_id)))
+    .scalar_subquery()
+    .label("changes"),
 )
-_RETURN = Statement(delete(CacheLease).where(CacheLease.id == bindparam("lease_id", type_=Uuid)).returning(literal(1)))
-_IS_UNHEARD = Statement(
-    select(
-        select(CacheLease.id)
+_NEWS = Statement(_news)
+_RENEWAL = Statement(_news.add_cte(_lease))
+_gone = (
+    delete(CacheLease).where(CacheLease.id == bindparam("lease_id", type_=Uuid)).returning(CacheLease.id).cte("gone")
+)
+_RETURN = Statement(select(func.count()).select_from(_gone))
+_KNOWN = func.coalesce(cast(bindparam("known", type_=String), Snapshot), func.pg_current_snapshot())
+_unheard = (
+    select(func.max(func.extract("epoch", CacheLease.expires_at - func.clock_timestamp())))
+    .where(
+        CacheLease.expires_at > func.clock_timestamp(),
+        select(AccessChange.xid)
         .where(
-            CacheLease.expires_at > func.clock_timestamp(),
-            ~func.pg_visible_in_snapshot(
-                cast(cast(bindparam("xid", type_=String), String), TransactionId), CacheLease.seen
-            ),
+            AccessChange.xid >= func.pg_snapshot_xmin(CacheLease.seen),
+            func.pg_visible_in_snapshot(AccessChange.xid, _KNOWN),
+            ~func.pg_visible_in_snapshot(AccessChange.xid, CacheLease.seen),
         )
-        .exists()
-        .label("is_unheard")
+        .exists(),
     )
+    .scalar_subquery()
 )
+_HEARING = Statement(select(cast(_KNOWN, String).label("known"), cast(_unheard, Float).label("seconds")))
 
 
 class LeaseRepository:
@@ -100,9 +109,11 @@ class LeaseRepository:
 
     async def renew(self, lease_id: UUID, duration: timedelta, seen: str) -> News:
         """From now the lease lasts so long; its cache has forgotten all that was changed as of `seen`."""
-        row = await self._line.fetch_row(_RENEWAL, lease_id=lease_id, duration=duration, seen=seen)
-        changes = _CHANGES.decode(row["changes"] or "[]")
-        return News(None if len(changes) > MOST_CHANGES else changes, row["snapshot"], row["now"])
+        return _read_news(await self._line.fetch_row(_RENEWAL, lease_id=lease_id, duration=duration, seen=seen))
+
+    async def read_news(self, seen: str) -> News:
+        """The same without a word about the lease: nothing is written, so that it is quicker."""
+        return _read_news(await self._line.fetch_row(_NEWS, seen=seen))
 
     async def give_back(self, lease_id: UUID) -> None:
         """Nobody has to wait for this cache any more."""
@@ -115,7 +126,16 @@ class HearingRepository:
     def __init__(self, lane: FastLane) -> None:
         self._lane = lane
 
-    async def is_heard(self, xid: int) -> bool:
-        """Whether every cache that has a lease has forgotten what the transaction changed."""
-        row = await self._lane.fetch_row(_IS_UNHEARD, xid=str(xid))
-        return row is not None and not row["is_unheard"]
+    async def seconds_unheard(self, known: str | None) -> tuple[str, float | None]:
+        """For how long a cache may still go on without what is visible in `known`; None where all have heard.
+
+        `known` is what is visible now, where it is None; it comes back with the answer.
+        """
+        row = await self._lane.fetch_row(_HEARING, known=known)
+        assert row is not None, "the statement yields a row"  # noqa: S101 - for the type checker
+        return row["known"], row["seconds"]
+
+
+def _read_news(row: Any) -> News:
+    changes = _CHANGES.decode(row["changes"] or "[]")
+    return News(None if len(changes) > MOST_CHANGES else changes, row["snapshot"], row["now"])

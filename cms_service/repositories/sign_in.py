@@ -14,8 +14,6 @@ from sqlalchemy import (
     Uuid,
     and_,
     bindparam,
-    case,
-    cast,
     func,
     literal,
     select,
@@ -51,8 +49,8 @@ class Opened(msgspec.Struct, frozen=True):
     session: LiveSession
     user: dict[str, Any]
     """The members of the account: see `directory.SHOWN`."""
-    ending_transaction: int | None
-    """The transaction, if it has ended other sessions of the user."""
+    has_ended_others: bool
+    """Whether other sessions of the user have ended with it, since it had too many."""
 
 
 _CREDENTIALS = Statement(
@@ -129,9 +127,8 @@ def _opening() -> Executable:
         .values(failures=0)
     )
     of_session = [column.label(f"session_{column.name}") for column in session.c]
-    has_ended_others = select(surplus.c.id).exists()
-    transaction = case((has_ended_others, cast(func.pg_current_xact_id(), String))).label("transaction")
-    return select(*account.c, *of_session, func.now().label("now"), transaction).add_cte(
+    has_ended_others = select(surplus.c.id).exists().label("has_ended_others")
+    return select(*account.c, *of_session, func.now().label("now"), has_ended_others).add_cte(
         _audit("session.opened", session, bindparam("event_id", type_=Uuid)).cte("opening"),
         # One id for each: made by the database, whose version may not know UUIDv7 yet.
         _audit("session.ended", surplus, func.gen_random_uuid()).cte("endings"),
@@ -222,7 +219,7 @@ class SignInRepository:
         if row is None:
             return None
         members = dict(row)
-        transaction = members.pop("transaction")
+        has_ended_others = members.pop("has_ended_others")
         session = LiveSession(
             id=members.pop("session_id"),
             user_id=members.pop("session_user_id"),
@@ -232,7 +229,7 @@ class SignInRepository:
             expires_at=members.pop("session_expires_at"),
             now=members.pop("now"),
         )
-        return Opened(session, members, None if transaction is None else int(transaction))
+        return Opened(session, members, has_ended_others)
 
     async def record_failure(self, user_id: UUID | None, origin: SignInOrigin) -> None:
         """A sign-in that has failed is on record."""

@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, Select, String, Uuid, and_, bindparam, cast, func, or_, select
+from sqlalchemy import Float, Select, String, Uuid, and_, bindparam, cast, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
 from cms_service.core.database import FastLane, Statement
 from cms_service.models import (
@@ -80,6 +81,8 @@ def _epoch(instant: Any) -> Any:
 def _closures(roots: Any) -> Any:
     """JSON of `_Closure` for each live role of `roots`, or null where there is none."""
     reach = inherited_from(roots)
+    # One role at a time, for the reason that `_inheritance` gives.
+    links = select(RolePermission.permission_id).where(RolePermission.role_id == reach.c.role_id).offset(0).lateral()
     held = (
         select(
             reach.c.root_id,
@@ -90,8 +93,8 @@ def _closures(roots: Any) -> Any:
             ).label("permissions"),
         )
         .select_from(reach)
-        .outerjoin(RolePermission, RolePermission.role_id == reach.c.role_id)
-        .outerjoin(Permission, Permission.id == RolePermission.permission_id)
+        .outerjoin(links, true())
+        .outerjoin(Permission, Permission.id == links.c.permission_id)
         .group_by(reach.c.root_id)
         .subquery()
     )
@@ -129,10 +132,12 @@ _SUBJECTS = {
 _name = bindparam("name", type_=String)
 # An address holds an @, and what holds one is taken for an address: no name can come to mean somebody else.
 _is_address = _name.contains("@", autoescape=True)
+_named = aliased(User)
 _IDS = {
     "user": Statement(
         select(User.id).where(
             User.deleted_at.is_(None),
+            ~select(_named.id).where(_named.id == bindparam("but", type_=Uuid)).exists(),
             or_(and_(_is_address, User.email == _name), and_(~_is_address, User.external_id == _name)),
         )
     ),
@@ -169,9 +174,12 @@ class SubjectRepository:
         subject = Subject(row["id"], names, _HELD.decode(row["held_roles"] or "[]"))
         return ReadSubject(subject, _read_closures(row["closures"], subject.held_roles), row["now"])
 
-    async def find_id(self, subject_type: str, name: str) -> UUID | None:
-        """The id of a live account by a name that is not its id: of users the canonical address or the external id."""
-        row = await self._lane.fetch_row(_IDS[subject_type], name=name)
+    async def find_id(self, subject_type: str, name: str, but: UUID | None = None) -> UUID | None:
+        """The id of a live account by a name that is not its id: of users the canonical address or the external id.
+
+        None where an account, be it dead, has the id `but`.
+        """
+        row = await self._lane.fetch_row(_IDS[subject_type], name=name, but=but)
         return None if row is None else row["id"]
 
     async def find_session(self, session_id: UUID) -> SessionFacts | None:

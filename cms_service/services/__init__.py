@@ -10,7 +10,7 @@ from cms_service.services.assignments import AssignmentService
 from cms_service.services.audit_events import AuditEventService, RefusalRecorder
 from cms_service.services.auth import AuthService
 from cms_service.services.authentication import Authenticator, CredentialAuthenticator
-from cms_service.services.cache_lease import CacheKeeper, Propagation
+from cms_service.services.cache_lease import CacheKeeper, Hearing
 from cms_service.services.decisions import DecisionPoint, Question
 from cms_service.services.directory import UserDirectory
 from cms_service.services.evaluation import EvaluationService
@@ -58,6 +58,7 @@ __all__ = [
     "EnrolledMachine",
     "EvaluationService",
     "ExplanationService",
+    "Hearing",
     "HolderService",
     "Housekeeper",
     "InheritanceService",
@@ -72,7 +73,6 @@ __all__ = [
     "PresentedClient",
     "PreviewService",
     "Previewed",
-    "Propagation",
     "PublishedKeys",
     "PublishedMetadata",
     "Question",

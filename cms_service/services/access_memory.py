@@ -10,23 +10,25 @@ from cms_service.services.rights import Rights, rights_of
 from cms_service.services.shelf import Shelf
 
 LONGEST_MEMORY_SECONDS = 30
-"""A backstop: what was read longer ago is read again, though nobody said that it has changed."""
+"""A backstop: what was read longer ago is read again, though nobody said that it has changed. What roles amount to is
+counted from when they were read, and what a subject has of it from when that was read: together twice as long."""
 MOST_ROLES = 10_000
 
 
 class RememberedSubject:
     """A subject, and what its roles amounted to when somebody last wanted to know."""
 
-    __slots__ = ("rights", "roles_generation", "subject")
+    __slots__ = ("kind", "rights", "roles_generation", "subject")
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, kind: SubjectType, subject: Subject) -> None:
+        self.kind = kind
         self.subject = subject
         self.rights: Rights | None = None
         self.roles_generation = -1
 
 
 class AccessMemory:
-    """Answers while it holds a lease, and is as if empty otherwise. See `docs/decisions/0011-leased-caches.md`."""
+    """Answers while it holds a lease, and is as if empty otherwise. See `docs/decisions/0011-caches-hold-leases.md`."""
 
     def __init__(self, most_subjects: int, clock: Clock) -> None:
         self._clock = clock
@@ -75,6 +77,7 @@ class AccessMemory:
     def forget(self, changes: Iterable[Change]) -> None:
         """What has changed is not remembered any more."""
         self.generation += 1
+        role_ids = set()
         for change in changes:
             match change.kind:
                 case "principal":
@@ -84,16 +87,17 @@ class AccessMemory:
                 case "credential":
                     self._forget_keys()
                 case "role":
-                    self._forget_role(change.subject_id)
-                case "permissions":
-                    self.permissions.clear()
+                    role_ids.add(change.subject_id)
                 case _:
                     self.forget_all()
+        if role_ids:
+            self._roles_generation += 1
+            self.closures.pop_where(lambda closure: not closure.role_ids.isdisjoint(role_ids))
 
-    def rights_of(self, subject_id: UUID) -> Rights | None:
+    def rights_of(self, kind: SubjectType, subject_id: UUID) -> Rights | None:
         """What the subject may do now, if it is remembered together with all of its roles."""
         remembered = self.subjects.get(subject_id)
-        if remembered is None:
+        if remembered is None or remembered.kind is not kind:
             return None
         now = self.now()
         rights = remembered.rights
@@ -105,8 +109,8 @@ class AccessMemory:
             remembered.roles_generation = self._roles_generation
         return rights
 
-    def keep(self, subject: Subject, closures: dict[UUID, RoleClosure]) -> None:
-        self.subjects.put(subject.id, RememberedSubject(subject))
+    def keep(self, kind: SubjectType, subject: Subject, closures: dict[UUID, RoleClosure]) -> None:
+        self.subjects.put(subject.id, RememberedSubject(kind, subject))
         for role_id, closure in closures.items():
             if self.closures.get(role_id) is None:
                 self.closures.put(role_id, closure)
@@ -123,7 +127,3 @@ class AccessMemory:
     def _forget_keys(self) -> None:
         self.keys.clear()
         self.keys_of_tokens.clear()
-
-    def _forget_role(self, role_id: UUID) -> None:
-        self._roles_generation += 1
-        self.closures.pop_where(lambda closure: role_id in closure.role_ids)

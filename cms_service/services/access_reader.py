@@ -59,18 +59,18 @@ class AccessReader:
     async def find_rights(self, subject_type: SubjectType, subject_id: UUID) -> Rights | None:
         """What the subject may do. None where there is no such account, or it is not active."""
         memory = self._memory
-        if memory.is_trusted and (rights := memory.rights_of(subject_id)) is not None:
+        if memory.is_trusted and (rights := memory.rights_of(subject_type, subject_id)) is not None:
             return rights
         generation = memory.generation
         read = await self._subjects.find_subject(subject_type, subject_id)
         if read is None:
             return None
         if memory.is_current(generation):
-            memory.keep(read.subject, read.closures)
+            memory.keep(subject_type, read.subject, read.closures)
         return rights_of(read.subject.held_roles, read.closures, read.now)
 
-    async def find_id(self, subject_type: SubjectType, name: str) -> UUID | None:
-        """The id of a live account by a name that is not its id."""
+    async def find_id(self, subject_type: SubjectType, name: str, but: UUID | None = None) -> UUID | None:
+        """The id of a live account by a name that is not its id. None where an account has the id `but`."""
         memory = self._memory
         key = (subject_type, name)
         if memory.is_trusted and (subject_id := memory.ids.get(key)) is not None:
@@ -79,7 +79,7 @@ class AccessReader:
             if remembered is not None and name in remembered.subject.names:
                 return subject_id
         generation = memory.generation
-        subject_id = await self._subjects.find_id(subject_type, name)
+        subject_id = await self._subjects.find_id(subject_type, name, but)
         if subject_id is not None and memory.is_current(generation):
             memory.ids.put(key, subject_id)
         return subject_id

@@ -99,7 +99,7 @@ class ApiKeyService:
             digest=digest_of_api_key(text),
             permissions=names,
             expires_at=data.expires_at or now + self._default_lifetime,
-            created_by=self._actor.acting_id,
+            created_by=self._actor.subject_id,
         )
         await self._keys.add(key, auto_refresh=False)
         shown = read_api_key(key)

@@ -15,9 +15,11 @@ from cms_service.repositories import HearingRepository, LeaseRepository, News
 from cms_service.services.access_memory import AccessMemory
 
 RENEWALS_PER_LEASE = 4
-LONGEST_RETRY_SECONDS = 1.0
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.05, 1.0
 FIRST_POLL_SECONDS = 0.001
-LONGEST_POLL_SECONDS = 0.02
+LONGEST_POLL_SECONDS = 0.01
+MOST_POLLS = 2
+"""At once."""
 
 _log = structlog.get_logger("cms_service.cache")
 
@@ -32,21 +34,23 @@ class CacheKeeper:
         self._open_line = open_line
         self._lease_seconds = lease_seconds
         self._clock = clock
+        self._is_hearing: bool | None = None
 
     async def keep(self) -> None:
         """Until cancelled. Whatever fails is tried again soon; meanwhile requests read the database."""
-        retry_seconds = 0.05
+        retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
                 async with self._open_line() as line:
                     await self._follow(line)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
+                self._memory.distrust()
                 if translate_error(error) is None:
                     _log.exception("cache_not_kept")
-            if self._memory.is_trusted:
-                _log.warning("cache_bypassed")
-                retry_seconds = 0.05
-            self._memory.distrust()
+                if self._is_hearing is not False:
+                    _log.warning("cache_bypassed", cause=type(error).__name__)
+                    retry_seconds = FIRST_RETRY_SECONDS
+                self._is_hearing = False
             await asyncio.sleep(retry_seconds)
             retry_seconds = min(2 * retry_seconds, LONGEST_RETRY_SECONDS)
 
@@ -62,8 +66,10 @@ class CacheKeeper:
                 self._learn(news, asked_at)
                 seen = news.snapshot
                 # What was just forgotten is acknowledged by the next renewal, for which somebody may be waiting.
-                if news.changes == []:
-                    await line.wait_for_call(self._lease_seconds / RENEWALS_PER_LEASE)
+                if news.changes == [] and await line.wait_for_call(self._lease_seconds / RENEWALS_PER_LEASE):
+                    news = await leases.read_news(seen)
+                    self._forget(news)
+                    seen = news.snapshot
         except asyncio.CancelledError:
             self._memory.distrust()
             await leases.give_back(lease_id)
@@ -72,40 +78,50 @@ class CacheKeeper:
     def _learn(self, news: News, asked_at: float) -> None:
         """Nothing may come between the answer and this: no await."""
         answered_at = self._clock.steady()
-        if news.changes is None or not self._memory.is_trusted:
+        if self._memory.is_trusted:
+            self._forget(news)
+        else:
             # Nobody waited for a cache whose lease had lapsed.
             self._memory.forget_all()
-        elif news.changes:
-            self._memory.forget(news.changes)
+        if not self._is_hearing:
+            self._is_hearing = True
+            _log.info("cache_trusted")
         # Counted from before the request, so that the lease is over here before it is over for the database.
         self._memory.trust(asked_at + self._lease_seconds, news.now - (asked_at + answered_at) / 2)
 
+    def _forget(self, news: News) -> None:
+        if news.changes is None:
+            self._memory.forget_all()
+        elif news.changes:
+            self._memory.forget(news.changes)
 
-class Propagation:
-    """Waits until no process answers any more from what a transaction has changed."""
+
+class Hearing:
+    """Waits until no process answers any more from what was before. See `core.database.Propagation`."""
 
     def __init__(self, lane: FastLane, lease_seconds: float, clock: Clock) -> None:
         self._hearing = HearingRepository(lane)
         self._lease_seconds = lease_seconds
         self._clock = clock
+        # Those who wait must not take the connections of those who ask who is calling.
+        self._turn = asyncio.Semaphore(MOST_POLLS)
 
-    async def complete(self, xid: int) -> None:
-        """Until all have heard of the transaction, which is committed; those that are deaf lose their leases meanwhile.
-
-        It takes no longer than a lease, whatever happens.
-        """
+    async def complete(self) -> None:
+        """Until all have heard of what is committed now; those that are deaf lose their leases meanwhile."""
+        known: str | None = None
         deadline = self._clock.steady() + self._lease_seconds
         poll_seconds = FIRST_POLL_SECONDS
         while (left := deadline - self._clock.steady()) > 0:
-            if await self._is_heard(xid):
-                return
+            try:
+                async with self._turn:
+                    known, seconds = await self._hearing.seconds_unheard(known)
+            except Exception as error:  # noqa: BLE001 - the change is committed: what leases are left is waited out
+                if translate_error(error) is None:
+                    _log.exception("hearing_not_asked")
+            else:
+                if seconds is None:
+                    return
+                # Another process may have longer leases than this one.
+                deadline = self._clock.steady() + seconds
             await asyncio.sleep(min(poll_seconds, left))
             poll_seconds = min(1.5 * poll_seconds, LONGEST_POLL_SECONDS)
-
-    async def _is_heard(self, xid: int) -> bool:
-        try:
-            return await self._hearing.is_heard(xid)
-        except Exception as error:  # noqa: BLE001 - the change is committed: the time that it takes is waited out
-            if translate_error(error) is None:
-                _log.exception("hearing_not_asked")
-            return False

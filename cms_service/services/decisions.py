@@ -68,9 +68,11 @@ class DecisionPoint:
         kind = _SUBJECT_TYPES.get(subject_type)
         if kind is None:
             return None
-        if (known := _uuid(subject_id)) is not None:
+        known = _uuid(subject_id)
+        if known is not None and await self._reader.find_rights(kind, known) is not None:
             return kind, known
-        found = await self._reader.find_id(kind, _canonical(kind, subject_id))
+        # Other systems, too, may call their users by UUIDs.
+        found = await self._reader.find_id(kind, _canonical(kind, subject_id), known) or known
         return None if found is None else (kind, found)
 
 

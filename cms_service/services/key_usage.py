@@ -37,7 +37,7 @@ class KeyUsage:
         self._has_unwritten.set()
 
     async def keep_writing(self) -> None:
-        """Writes until cancelled. What fails is left out: the next use will be written."""
+        """Writes until cancelled. What fails is left out: a use a minute later will be written."""
         while True:
             await self._has_unwritten.wait()
             self._has_unwritten.clear()

@@ -116,8 +116,8 @@ class SignInService:
                 counter=attempt.counter,
             )
             if opened is not None:
-                if opened.ending_transaction is not None:
-                    await self._propagation.complete(opened.ending_transaction)
+                if opened.has_ended_others:
+                    await self._propagation.complete()
                 if check.needs_rehash:
                     await self._renew_hash(credentials, password)
                 return opened

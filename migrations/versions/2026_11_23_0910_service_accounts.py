@@ -118,7 +118,6 @@ def upgrade() -> None:
     op.create_index("ix_revoked_tokens_expires_at", "revoked_tokens", ["expires_at"])
     op.add_column("audit_events", sa.Column("credential_id", sa.Uuid(), nullable=True))
     op.add_column("audit_events", sa.Column("on_behalf_of", sa.Uuid(), nullable=True))
-    op.create_index("ix_audit_events_on_behalf_of", "audit_events", ["on_behalf_of", "at", "id"])
     # An administrator may have made one of the names already.
     for name, description in PERMISSIONS.items():
         rows = postgresql.insert(permissions).values(id=uuid7(), name=name, description=description, is_system=True)
@@ -127,7 +126,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute(permissions.delete().where(permissions.c.name.in_(PERMISSIONS)))
-    op.drop_index("ix_audit_events_on_behalf_of", "audit_events")
     op.drop_column("audit_events", "on_behalf_of")
     op.drop_column("audit_events", "credential_id")
     for table in ("revoked_tokens", "api_keys", "service_account_roles", "service_accounts"):

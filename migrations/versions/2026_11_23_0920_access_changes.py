@@ -49,10 +49,11 @@ BEGIN
 END
 $$
 """
-RECORD_NAMES = """
-CREATE FUNCTION record_permissions_change() RETURNS trigger LANGUAGE plpgsql AS $$
+# For what is rare and reaches far: everything is to be forgotten.
+RECORD_UPHEAVAL = """
+CREATE FUNCTION record_access_upheaval() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO access_changes (kind) VALUES ('permissions') ON CONFLICT DO NOTHING;
+    INSERT INTO access_changes (kind) VALUES ('everything') ON CONFLICT DO NOTHING;
     RETURN NULL;
 END
 $$
@@ -65,6 +66,18 @@ BEGIN
 END
 $$
 """
+TABLES = (
+    "users",
+    "refresh_tokens",
+    "user_roles",
+    "service_accounts",
+    "service_account_roles",
+    "api_keys",
+    "roles",
+    "role_inheritance",
+    "role_permissions",
+    "permissions",
+)
 TRIGGERS = (
     (
         "access_changes_announced AFTER INSERT ON access_changes "
@@ -87,13 +100,17 @@ TRIGGERS = (
         "FOR EACH ROW EXECUTE FUNCTION record_access_change('role', 'role_id')"
     ),
     (
-        "roles_recorded AFTER UPDATE OF deleted_at ON roles "
-        "FOR EACH ROW EXECUTE FUNCTION record_access_change('role', 'id')"
+        "roles_recorded AFTER UPDATE OF deleted_at ON roles FOR EACH ROW "
+        "WHEN (NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION record_access_change('role', 'id')"
+    ),
+    (
+        "roles_restored_recorded AFTER UPDATE OF deleted_at ON roles FOR EACH ROW "
+        "WHEN (NEW.deleted_at IS NULL AND OLD.deleted_at IS NOT NULL) EXECUTE FUNCTION record_access_upheaval()"
     ),
     "roles_gone_recorded AFTER DELETE ON roles FOR EACH ROW EXECUTE FUNCTION record_access_change('role', 'id')",
     (
         "permissions_recorded AFTER INSERT OR UPDATE OF name OR DELETE ON permissions "
-        "FOR EACH STATEMENT EXECUTE FUNCTION record_permissions_change()"
+        "FOR EACH STATEMENT EXECUTE FUNCTION record_access_upheaval()"
     ),
     (
         "users_recorded AFTER UPDATE OF is_active, deleted_at, email, external_id ON users FOR EACH ROW "
@@ -136,11 +153,16 @@ TRIGGERS = (
         "WHEN (OLD.revoked_at IS NULL AND OLD.idle_expires_at > now() AND OLD.expires_at > now()) "
         "EXECUTE FUNCTION record_access_change('session', 'id')"
     ),
+    *(
+        f"{table}_truncated_recorded AFTER TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION record_access_upheaval()"
+        for table in TABLES
+    ),
 )
 
 
 def upgrade() -> None:
-    for statement in (CREATE_CHANGES, CREATE_LEASES, RECORD_CHANGE, RECORD_NAMES, ANNOUNCE):
+    for statement in (CREATE_CHANGES, CREATE_LEASES, RECORD_CHANGE, RECORD_UPHEAVAL, ANNOUNCE):
         op.execute(statement)
     op.create_index("ix_access_changes_at", "access_changes", ["at"])
     for trigger in TRIGGERS:
@@ -153,5 +175,5 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER {name} ON {table}")
     op.drop_table("cache_leases")
     op.drop_table("access_changes")
-    for function in ("announce_access_change", "record_permissions_change", "record_access_change"):
+    for function in ("announce_access_change", "record_access_upheaval", "record_access_change"):
         op.execute(f"DROP FUNCTION {function}()")

@@ -17,12 +17,13 @@ from cms_service.repositories import (
     CredentialRepository,
     HeldRole,
     LeaseRepository,
+    News,
     RoleClosure,
     SessionFacts,
     Subject,
     SubjectRepository,
 )
-from cms_service.services import AccessMemory, AccessReader, CacheKeeper, Propagation
+from cms_service.services import AccessMemory, AccessReader, CacheKeeper, Hearing
 from tests.eventually import eventually
 
 ROLE, PARENT = uuid4(), uuid4()
@@ -58,10 +59,10 @@ def memory(clock: SetClock) -> AccessMemory:
 
 def test_windows_open_and_close_by_themselves(memory: AccessMemory, clock: SetClock) -> None:
     ada = subject(not_before=1_010.0, expires_at=1_020.0)
-    memory.keep(ada, CLOSURES)
+    memory.keep(SubjectType.user, ada, CLOSURES)
     held = []
     for clock.seconds in (1_009.9, 1_010.0, 1_019.9, 1_020.0):
-        rights = memory.rights_of(ada.id)
+        rights = memory.rights_of(SubjectType.user, ada.id)
         assert rights is not None
         held.append(bool(rights.everywhere))
     assert held == [False, True, True, False]
@@ -69,20 +70,20 @@ def test_windows_open_and_close_by_themselves(memory: AccessMemory, clock: SetCl
 
 def test_nothing_is_remembered_for_longer_than_half_a_minute(memory: AccessMemory, clock: SetClock) -> None:
     ada = subject()
-    memory.keep(ada, CLOSURES)
+    memory.keep(SubjectType.user, ada, CLOSURES)
     clock.seconds += 29.9
-    assert memory.rights_of(ada.id) is not None
+    assert memory.rights_of(SubjectType.user, ada.id) is not None
     clock.seconds += 0.1
-    assert memory.rights_of(ada.id) is None
+    assert memory.rights_of(SubjectType.user, ada.id) is None
 
 
 def test_only_so_many_are_remembered_and_the_last_used_stay(memory: AccessMemory) -> None:
     subjects = [subject() for _ in range(4)]
     for each in subjects[:3]:
-        memory.keep(each, CLOSURES)
-    memory.rights_of(subjects[0].id)
-    memory.keep(subjects[3], CLOSURES)
-    assert [memory.rights_of(each.id) is not None for each in subjects] == [True, False, True, True]
+        memory.keep(SubjectType.user, each, CLOSURES)
+    memory.rights_of(SubjectType.user, subjects[0].id)
+    memory.keep(SubjectType.user, subjects[3], CLOSURES)
+    assert [memory.rights_of(SubjectType.user, each.id) is not None for each in subjects] == [True, False, True, True]
     for _ in range(10):
         memory.sessions.put(uuid4(), SessionFacts(uuid4(), 2_000))
     assert len(memory.sessions) == 3
@@ -91,19 +92,25 @@ def test_only_so_many_are_remembered_and_the_last_used_stay(memory: AccessMemory
 @pytest.mark.parametrize("role_id", [ROLE, PARENT])
 def test_change_of_a_role_reaches_all_who_inherit_it(memory: AccessMemory, role_id: UUID) -> None:
     ada = subject()
-    memory.keep(ada, CLOSURES)
-    assert memory.rights_of(ada.id) is not None
+    memory.keep(SubjectType.user, ada, CLOSURES)
+    assert memory.rights_of(SubjectType.user, ada.id) is not None
     memory.forget([Change("role", uuid4())])
-    assert memory.rights_of(ada.id) is not None
+    assert memory.rights_of(SubjectType.user, ada.id) is not None
     memory.forget([Change("role", role_id)])
-    assert memory.rights_of(ada.id) is None
+    assert memory.rights_of(SubjectType.user, ada.id) is None
+
+
+def test_user_is_no_service_account(memory: AccessMemory) -> None:
+    ada = subject()
+    memory.keep(SubjectType.user, ada, CLOSURES)
+    assert memory.rights_of(SubjectType.service, ada.id) is None
 
 
 def test_what_is_not_known_makes_all_be_forgotten(memory: AccessMemory) -> None:
     ada = subject()
-    memory.keep(ada, CLOSURES)
+    memory.keep(SubjectType.user, ada, CLOSURES)
     memory.forget([Change("of a newer version", uuid4())])
-    assert memory.rights_of(ada.id) is None
+    assert memory.rights_of(SubjectType.user, ada.id) is None
 
 
 def test_what_was_read_while_something_changed_is_not_kept(memory: AccessMemory, clock: SetClock) -> None:
@@ -125,7 +132,7 @@ class Cache:
         self.lane = FastLane(settings)
         self.memory = AccessMemory(1_000, clock)
         self.reader = AccessReader(self.memory, SubjectRepository(self.lane), CredentialRepository(self.lane))
-        self.propagation = Propagation(self.lane, 1.0, SystemClock())
+        self.hearing = Hearing(self.lane, 1.0, SystemClock())
         self.keeper = CacheKeeper(self.memory, lambda: DirectLine.open(settings, ACCESS_CHANNEL, 1.0), 1.0, clock)
         self._task: asyncio.Task[None] | None = None
 
@@ -172,11 +179,8 @@ async def test_change_is_waited_for_until_it_is_forgotten(cache: Cache, db: asyn
     for _ in range(20):
         await db.execute("UPDATE users SET is_active = true WHERE id = $1", user_id)
         assert await eventually_rights(cache, user_id)
-        xid = await db.fetchval(
-            "WITH change AS (UPDATE users SET is_active = false WHERE id = $1) SELECT pg_current_xact_id()::text",
-            user_id,
-        )
-        await cache.propagation.complete(int(xid))
+        await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
+        await cache.hearing.complete()
         assert await cache.reader.find_rights(SubjectType.user, user_id) is None
 
 
@@ -188,42 +192,123 @@ async def eventually_rights(cache: Cache, user_id: UUID) -> bool:
     return True
 
 
-async def test_lease_that_nobody_renews_is_waited_for_and_no_longer(
-    cache: Cache, db: asyncpg.Connection, user_id: UUID, settings: Settings
+@pytest.fixture
+async def other(settings: Settings) -> Any:
+    """The lease of another process, which says what the test lets it say."""
+    async with DirectLine.open(settings, ACCESS_CHANNEL, 10.0) as line:
+        other = Other(LeaseRepository(line))
+        yield other
+        await other.leases.give_back(other.id)
+
+
+class Other:
+    def __init__(self, leases: LeaseRepository) -> None:
+        self.leases = leases
+        self.id = uuid4()
+
+    async def renew(self, seen: str | None = None, seconds: float = 60) -> News:
+        return await self.leases.renew(self.id, timedelta(seconds=seconds), seen or await self.leases.snapshot())
+
+
+async def is_waited_for(cache: Cache) -> bool:
+    _, seconds = await cache.hearing._hearing.seconds_unheard(None)
+    return seconds is not None
+
+
+async def test_change_is_unheard_until_it_is_acknowledged(
+    cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
 ) -> None:
-    """As long as it lasts, though its cache says nothing; nobody waits for one that was given back."""
-    async with DirectLine.open(settings, ACCESS_CHANNEL, 1.0) as line:
-        leases, lease_id = LeaseRepository(line), uuid4()
-        await leases.renew(lease_id, timedelta(seconds=60), await leases.snapshot())
-        xid = int(
-            await db.fetchval(
-                "WITH change AS (UPDATE users SET is_active = false WHERE id = $1) SELECT pg_current_xact_id()::text",
-                user_id,
-            )
-        )
-        waiting = asyncio.create_task(cache.propagation.complete(xid))
-        await asyncio.sleep(0.3)
-        assert not waiting.done()
-        await leases.give_back(lease_id)
-        await waiting
-        assert await cache.propagation._hearing.is_heard(xid)
+    before = await other.leases.snapshot()
+    await other.renew(before)
+    await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
+
+    news = await other.renew(before)
+
+    assert Change("principal", user_id) in (news.changes or [])
+    # It was told, but has not said yet that it has forgotten.
+    assert await is_waited_for(cache)
+    assert (await other.renew(news.snapshot)).changes == []
+    await cache.hearing.complete()
+    assert not await is_waited_for(cache)
 
 
-async def test_process_that_stood_still_for_longer_than_its_lease_knows_nothing_any_more(
-    settings: Settings, user_id: UUID
+async def test_everybody_waits_for_who_is_deaf_and_only_while_its_lease_lasts(
+    cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
 ) -> None:
-    clock = SystemClock()
-    cache = Cache(settings, clock)
-    await cache.start()
-    await cache.reader.find_rights(SubjectType.user, user_id)
-    assert cache.memory.rights_of(user_id) is not None
-    generation = cache.memory.generation
-    cache.memory.distrust()  # What the clock does when nothing else happens.
+    before = await other.leases.snapshot()
+    await other.renew(before)
+    await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
+    # So does who repeats a request that was not answered, though the repetition changes nothing.
+    waiting = [asyncio.create_task(cache.hearing.complete()) for _ in range(10)]
+    for _ in range(20):
+        await other.leases.snapshot()
+        assert await is_waited_for(cache)
+    assert not any(task.done() for task in waiting)
 
-    async def is_trusted() -> bool:
-        return cache.memory.is_trusted
+    # Longer than a lease of those who wait, and shorter than what was asked for at first.
+    await other.renew(before, seconds=1.2)
+    await asyncio.gather(*waiting)
 
-    await eventually(is_trusted)
-    assert cache.memory.generation > generation
-    assert cache.memory.rights_of(user_id) is None
-    await cache.stop()
+    assert await db.fetchval("SELECT expires_at <= clock_timestamp() FROM cache_leases WHERE id = $1", other.id)
+
+
+async def test_lease_that_is_given_back_holds_up_nobody(
+    cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
+) -> None:
+    await other.renew()
+    await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
+    await other.leases.give_back(other.id)
+    await cache.hearing.complete()
+
+
+async def test_change_that_names_a_transaction_to_come_is_none(
+    cache: Cache, other: Other, db: asyncpg.Connection
+) -> None:
+    """As a dump of another cluster brings it."""
+    await db.execute(
+        "INSERT INTO access_changes (xid, kind) SELECT CAST((CAST(CAST(pg_current_xact_id() AS text) AS bigint)"
+        " + 1000000)::text AS xid8), 'session'"
+    )
+    before = await other.leases.snapshot()
+    assert all(change.subject_id.int for change in (await other.renew(before)).changes or [])
+    await db.execute("DELETE FROM access_changes WHERE subject_id = CAST($1 AS uuid)", UUID(int=0))
+
+
+@pytest.mark.parametrize("table", ["user_roles", "role_permissions"])
+async def test_what_is_truncated_is_told(other: Other, db: asyncpg.Connection, table: str) -> None:
+    before = await other.leases.snapshot()
+    transaction = db.transaction()
+    await transaction.start()
+    await db.execute(f"TRUNCATE {table}")
+    kinds = await db.fetch("SELECT kind FROM access_changes WHERE xid = pg_current_xact_id_if_assigned()")
+    await transaction.rollback()
+    assert [row["kind"] for row in kinds] == ["everything"]
+    await other.renew(before)
+
+
+def test_lease_counts_from_before_it_was_asked_for(memory: AccessMemory, clock: SetClock) -> None:
+    keeper = CacheKeeper(memory, nobody, 10.0, clock)
+    memory.distrust()
+    clock.seconds = 1_006.0
+    keeper._learn(News([], "1:1:", 5_000.0), 1_002.0)
+    assert memory.now() == 5_002.0  # It was told half-way between asking and hearing.
+    clock.seconds = 1_011.9
+    assert memory.is_trusted
+    clock.seconds = 1_012.0
+    assert not memory.is_trusted
+
+
+def test_who_heard_too_late_knows_nothing_any_more(memory: AccessMemory, clock: SetClock) -> None:
+    """Others may have stopped waiting for it, and changed what no news tells of."""
+    keeper = CacheKeeper(memory, nobody, 10.0, clock)
+    ada = subject()
+    memory.keep(SubjectType.user, ada, CLOSURES)
+    keeper._learn(News([], "1:1:", 0.0), clock.seconds)
+    assert memory.rights_of(SubjectType.user, ada.id) is not None
+    clock.seconds += 10.0
+    keeper._learn(News([], "1:1:", 0.0), clock.seconds)
+    assert memory.rights_of(SubjectType.user, ada.id) is None
+
+
+def nobody() -> Any:
+    raise AssertionError("no line is needed here")

@@ -49,7 +49,7 @@ granted AS (
     SELECT subject_id, scope, name FROM reached JOIN role_permissions USING (role_id)
     JOIN permissions ON permissions.id = permission_id
 )
-SELECT subjects.name, asked.permission, place.scope, subjects.counts
+SELECT subjects.id::text AS id, subjects.name, asked.permission, place.scope, subjects.counts
     AND EXISTS (SELECT FROM permissions WHERE permissions.name = asked.permission)
     AND EXISTS (
         SELECT FROM granted WHERE granted.subject_id = subjects.id
@@ -232,8 +232,13 @@ async def test_memory_decides_as_the_database_does(
             expected = await db.fetch(REFERENCE, world.subject_ids, at, ASKED, [*SCOPES, "site:elsewhere"])
             for name in {row["name"] for row in expected}:
                 await decisions.judge_of(kind_of(name), name)  # So that whoever is asked about is in memory.
-            for name, permission, scope, is_allowed in expected:
-                question = Question(kind_of(name), name, permission, (scope,))
+            for subject_id, name, permission, scope, is_allowed in expected:
+                kind = kind_of(name)
+                question = Question(kind, name, permission, (scope,))
                 assert await decisions.decide(question) == is_allowed, (question, steps)
+                question = Question(kind, subject_id, permission, (scope,))
+                assert await decisions.decide(question) == is_allowed, (question, steps)
+                other_kind = "service" if kind == "user" else "user"
+                assert not await decisions.decide(Question(other_kind, subject_id, permission, (scope,)))
         await leases.give_back(lease_id)
     lane.close()

@@ -7,7 +7,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
 from cms_service.api.client_authentication import BASIC, client_in_header
-from cms_service.api.dependencies import AnyRequest
+from cms_service.api.dependencies import READS, AnyRequest
 from cms_service.api.oauth_refusals import OAUTH_EXCEPTION_HANDLERS, documented_oauth
 from cms_service.core.security import PUBLIC, requires
 from cms_service.schemas import (
@@ -53,7 +53,7 @@ class OAuthController(Controller):
         summary="Ask what a token says",
         status_code=200,
         guards=[requires("tokens:introspect")],
-        opt={BASIC: True},
+        opt={BASIC: True, READS: True},
         responses=documented_oauth(400),
     )
     async def introspect_token(

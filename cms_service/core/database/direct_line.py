@@ -54,11 +54,12 @@ class DirectLine:
         assert row is not None, "the statement yields a row"  # noqa: S101 - for the type checker
         return row
 
-    async def wait_for_call(self, seconds: float) -> None:
-        """Until something is announced or the line is cut, but no longer than `seconds`."""
+    async def wait_for_call(self, seconds: float) -> bool:
+        """Until something is announced or the line is cut, but no longer than `seconds`. False if nothing was."""
         try:
             async with asyncio.timeout(seconds):
                 await self._is_called.wait()
         except TimeoutError:
-            return
+            return False
         self._is_called.clear()
+        return True

@@ -4,20 +4,20 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from cms_service.core.exceptions import ServiceError
 
-# Triggers record what caches have to forget, whoever changed it and how.
-_OWN_CHANGE = text("SELECT CAST(xid AS text) FROM access_changes WHERE xid = pg_current_xact_id_if_assigned() LIMIT 1")
-
 
 class Propagation(Protocol):
-    """Waits until no process answers any more from what a transaction has changed."""
+    """Knows who still answers from what was before."""
 
-    async def complete(self, xid: int) -> None:
-        """Until all have heard of the transaction `xid`, which is committed."""
+    async def complete(self) -> None:
+        """Until no process answers any more from what was before any change that is committed now.
+
+        By whomever: a client that repeats a request, since it got no answer, changes nothing the second time and may
+        rely on the answer all the same.
+        """
 
 
 class UnitOfWork:
@@ -32,35 +32,34 @@ class UnitOfWork:
 
         For work that takes long and needs no row, such as hashing a password: connections are few.
         """
-        await self.commit()
+        await self.session.commit()
 
-    async def commit(self) -> None:
-        """What was written is kept, and no process answers from what was before."""
-        session = self.session
-        xid: str | None = None
-        if self._propagation is not None and session.in_transaction():
-            await session.flush()
-            xid = await session.scalar(_OWN_CHANGE)
-        await session.commit()
-        if self._propagation is not None and xid is not None:
-            await self._propagation.complete(int(xid))
+    async def close(self, *, keeps_writes: bool) -> None:
+        """What was written is kept, or not; what was answered so far holds in every process."""
+        is_used = self.session.in_transaction()
+        if keeps_writes:
+            await self.session.commit()
+        else:
+            await self.session.rollback()
+        if is_used and self._propagation is not None:
+            await self._propagation.complete()
 
 
 @asynccontextmanager
 async def unit_of_work(engine: AsyncEngine, propagation: Propagation | None = None) -> AsyncIterator[UnitOfWork]:
     """Commit when the block ends, roll back when it raises: the only place that does either.
 
-    A refusal that `keeps_writes` is committed before it goes on, so that its trace outlives it.
+    A refusal that `keeps_writes` is committed before it goes on, so that its trace outlives it. With `propagation`,
+    whoever is answered next, and by whatever process, is answered from what is committed by then.
     """
     async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
         work = UnitOfWork(session, propagation)
         try:
             yield work
         except ServiceError as refusal:
-            if refusal.keeps_writes:
-                await work.commit()
+            await work.close(keeps_writes=refusal.keeps_writes)
             raise
-        await work.commit()
+        await work.close(keeps_writes=True)
 
 
 WorkFactory = Callable[[], AbstractAsyncContextManager[UnitOfWork]]

@@ -1,0 +1,67 @@
+"""Users are asked about by their id, their address or their external id, and nobody comes to be taken for another."""
+
+from uuid import uuid4
+
+import pytest
+
+from tests.api import given
+from tests.factories import unique
+from tests.fixtures import Caller
+
+EVALUATION = "/api/v1/access/evaluation"
+
+
+async def may(admin: Caller, name: str, permission: str, kind: str = "user") -> bool:
+    resource, _, action = permission.partition(":")
+    body = {
+        "subject": {"type": kind, "id": name},
+        "action": {"name": action},
+        "resource": {"type": resource, "id": "any"},
+    }
+    response = await admin.post(EVALUATION, body)
+    assert response.status_code == 200, response.text
+    return bool(response.json()["decision"])
+
+
+@pytest.mark.parametrize("external_id", ["hr-1815", "0190c8a0-0000-4000-8000-{:012x}"])
+async def test_external_id_may_be_of_any_form(admin: Caller, external_id: str) -> None:
+    external_id = unique("hr") if "{" not in external_id else external_id.format(uuid4().int % 2**48)
+    permission = (await given.permission(admin))["name"]
+    role = await given.role(admin, permission)
+    one, other = await given.user(admin, external_id=external_id), await given.user(admin)
+    await given.assignment(admin, one["id"], role["id"])
+    assert await may(admin, external_id, permission)
+    assert not await may(admin, external_id, permission, kind="service")
+    assert not await may(admin, one["id"], permission, kind="service")
+
+    for user_id, value in ((one["id"], None), (other["id"], external_id)):
+        response = await admin.patch(f"/api/v1/users/{user_id}", {"external_id": value}, if_match="*")
+        assert response.status_code == 200, response.text
+
+    assert not await may(admin, external_id, permission)
+    assert await may(admin, one["id"], permission)
+
+
+async def test_id_of_an_account_is_nobodys_external_id(admin: Caller) -> None:
+    """Whoever is put to sleep is not taken for who calls itself by that id."""
+    permission = (await given.permission(admin))["name"]
+    role = await given.role(admin, permission)
+    asleep = await given.user(admin)
+    impostor = await given.user(admin, external_id=asleep["id"])
+    await given.assignment(admin, impostor["id"], role["id"])
+    assert (await admin.post(f"/api/v1/users/{asleep['id']}/deactivate")).is_success
+    assert not await may(admin, asleep["id"], permission)
+
+
+async def test_address_moves_on_with_its_owner(admin: Caller) -> None:
+    permission = (await given.permission(admin))["name"]
+    role = await given.role(admin, permission)
+    one, other = await given.user(admin), await given.user(admin)
+    await given.assignment(admin, one["id"], role["id"])
+    address = one["email"]
+    assert await may(admin, address.upper(), permission)
+    for user_id, email in ((one["id"], f"new-{address}"), (other["id"], address)):
+        response = await admin.patch(f"/api/v1/users/{user_id}", {"email": email}, if_match="*")
+        assert response.status_code == 200, response.text
+    assert not await may(admin, address, permission)
+    assert await may(admin, f"new-{address}", permission)
