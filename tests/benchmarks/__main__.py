@@ -1,6 +1,6 @@
 """Measure, and print one table.
 
-`just bench` takes about five minutes, `just bench --quick` about one.
+`just bench` takes about twelve minutes, `just bench --quick` about four.
 """
 
 import argparse
@@ -10,11 +10,12 @@ import tempfile
 from pathlib import Path
 
 from cms_service.app import create_administrator
+from tests.benchmarks.bench import ADMIN_EMAIL, Bench
 from tests.benchmarks.database import PASSWORD, prepared_database
 from tests.benchmarks.load import require_wrk
 from tests.benchmarks.report import Row, markdown
 from tests.benchmarks.servers import service_settings, serving_limits, serving_service
-from tests.benchmarks.works import ADMIN_EMAIL, WORKS, Bench
+from tests.benchmarks.works import WORKS
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -11,6 +11,7 @@ from uuid import UUID
 import argon2
 import asyncpg
 import msgspec
+from sqlalchemy.engine import make_url
 from uuid_utils.compat import uuid7
 
 from cms_service.core.database import EmbeddedPostgres, Position, upgrade
@@ -22,6 +23,17 @@ SESSION_SECRET = bytes(32)
 ASSIGN_MEMBER = """
 INSERT INTO user_roles (id, user_id, role_id)
 SELECT gen_random_uuid(), users.id, roles.id FROM users, roles WHERE roles.name = 'member'
+"""
+MAKE_EDITOR = """
+WITH permission AS (
+    INSERT INTO permissions (id, name, description) VALUES (gen_random_uuid(), 'articles:publish', '') RETURNING id
+), editor AS (
+    INSERT INTO roles (id, name, title, description) VALUES (gen_random_uuid(), 'editor', 'Editor', '') RETURNING id
+), holds AS (
+    INSERT INTO role_permissions (role_id, permission_id) SELECT editor.id, permission.id FROM editor, permission
+)
+INSERT INTO user_roles (id, user_id, role_id)
+SELECT gen_random_uuid(), users.id, editor.id FROM users, editor WHERE users.email = $1 RETURNING user_id
 """
 OPEN_SESSIONS = """
 INSERT INTO refresh_tokens (id, user_id, secret, idle_expires_at, expires_at)
@@ -36,11 +48,18 @@ class Database(msgspec.Struct, frozen=True):
 
     url: str
     user_count: int
-    a_user_id: UUID
+    user_ids: list[UUID]
+    """Oldest first."""
+    an_editor_id: UUID
+    """May publish articles."""
     session_ids: list[UUID]
     """Sessions of distinct accounts, whose refresh tokens were never used."""
     before_last_page: Position
     """The last account before the last 20, oldest first."""
+
+    @property
+    def a_user_id(self) -> UUID:
+        return self.user_ids[0]
 
 
 def email_of(number: int) -> str:
@@ -62,30 +81,62 @@ def driver_url(url: str) -> str:
     return url.replace("postgresql+asyncpg:", "postgresql:")
 
 
-async def _fill(url: str, user_count: int) -> Database:
-    password_hash = argon2.PasswordHasher.from_parameters(ARGON2ID).hash(PASSWORD)
-    first_at = datetime.now(UTC) - timedelta(seconds=user_count)
+def add_database(beside: str, name: str) -> str:
+    """The address of a migrated database on the same server, without accounts."""
+    asyncio.run(_create(beside, name))
+    url = make_url(beside).set(database=name).render_as_string(hide_password=False)
+    upgrade(url)
+    return url
+
+
+@asynccontextmanager
+async def filling(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection for data that was always there: no trigger runs, and nobody hears of it."""
     connection = await asyncpg.connect(driver_url(url))
     try:
-        a_user_id = uuid7()
-        await connection.copy_records_to_table(
-            "users",
-            columns=["id", "email", "display_name", "password_hash", "created_at"],
-            records=(
-                (
-                    uuid7() if number else a_user_id,
-                    email_of(number),
-                    f"Person {number}",
-                    password_hash,
-                    first_at + timedelta(seconds=number),
-                )
-                for number in range(user_count)
-            ),
-        )
-        await connection.execute(ASSIGN_MEMBER)
-        session_ids = [record["id"] for record in await connection.fetch(OPEN_SESSIONS, SESSION_SECRET)]
+        await connection.execute("SET session_replication_role = replica")
+        yield connection
         await connection.execute("VACUUM ANALYZE")
-        [last] = await connection.fetch(BEFORE_LAST_PAGE)
     finally:
         await connection.close()
-    return Database(url, user_count, a_user_id, session_ids, Position(last["created_at"].isoformat(), last["id"]))
+
+
+async def copy_users(connection: asyncpg.Connection, user_count: int) -> list[UUID]:
+    """Their ids, oldest first. All have the same password."""
+    password_hash = argon2.PasswordHasher.from_parameters(ARGON2ID).hash(PASSWORD)
+    first_at = datetime.now(UTC) - timedelta(seconds=user_count)
+    user_ids = [uuid7() for _ in range(user_count)]
+    await connection.copy_records_to_table(
+        "users",
+        columns=["id", "email", "display_name", "password_hash", "created_at"],
+        records=(
+            (user_id, email_of(number), f"Person {number}", password_hash, first_at + timedelta(seconds=number))
+            for number, user_id in enumerate(user_ids)
+        ),
+    )
+    return user_ids
+
+
+async def _create(beside: str, name: str) -> None:
+    connection = await asyncpg.connect(driver_url(beside))
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+
+
+async def _fill(url: str, user_count: int) -> Database:
+    async with filling(url) as connection:
+        user_ids = await copy_users(connection, user_count)
+        await connection.execute(ASSIGN_MEMBER)
+        an_editor_id = await connection.fetchval(MAKE_EDITOR, email_of(1))
+        session_ids = [record["id"] for record in await connection.fetch(OPEN_SESSIONS, SESSION_SECRET)]
+        [last] = await connection.fetch(BEFORE_LAST_PAGE)
+    return Database(
+        url=url,
+        user_count=user_count,
+        user_ids=user_ids,
+        an_editor_id=an_editor_id,
+        session_ids=session_ids,
+        before_last_page=Position(last["created_at"].isoformat(), last["id"]),
+    )

@@ -24,6 +24,12 @@ def figures_of(durations_seconds: Sequence[float], elapsed_seconds: float) -> Fi
     return Figures(len(durations_seconds) / elapsed_seconds, cuts[49] * 1e3, cuts[98] * 1e3)
 
 
+def latency_of(durations_seconds: Sequence[float], errors: int = 0) -> Figures:
+    """Figures of work of which the median time is what counts, in milliseconds."""
+    cuts = quantiles(durations_seconds, n=100)
+    return Figures(cuts[49] * 1e3, cuts[49] * 1e3, cuts[98] * 1e3, errors=errors)
+
+
 def medians(rounds: Sequence[Figures]) -> Figures:
     """The median of each figure, and all errors together."""
     return Figures(

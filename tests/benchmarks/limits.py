@@ -4,7 +4,7 @@ python -m tests.benchmarks.limits PORT POSTGRESQL_URL
 """
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +17,10 @@ from granian.server import Server
 from litestar import Litestar, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
+from litestar.types import ASGIApp
 from msgspec import Struct
 
-from cms_service.schemas import RoleRef, UserRead
+from cms_service.schemas import Decision, EvaluationRequest, RoleRef, UserRead
 
 POOL_SIZE = 10
 """As many connections as the service has."""
@@ -58,9 +59,27 @@ class RotatedSession(Struct):
     counter: int
 
 
+class Greeting(Struct):
+    message: str
+
+
+GREETING = Greeting("Hello")
+PERMITTED = Decision(decision=True)
+
+
 @get("/plain")
 async def plain() -> UserRead:
     return USER
+
+
+@get("/guarded")
+async def unguarded() -> Greeting:
+    return GREETING
+
+
+@post("/evaluation", status_code=200)
+async def evaluation(data: JSONBody[EvaluationRequest]) -> Decision:
+    return PERMITTED
 
 
 @get("/row/{user_id:uuid}")
@@ -82,22 +101,27 @@ def create_limits(dsn: str) -> Litestar:
             app.state.pool = pool
             yield
 
-    return Litestar([plain, row, rotation], lifespan=[lifespan], openapi_config=None)
+    return Litestar([plain, unguarded, evaluation, row, rotation], lifespan=[lifespan], openapi_config=None)
 
 
-def main() -> None:
-    port, dsn = sys.argv[1:]
+def serve(port: int, load: Callable[[], ASGIApp]) -> None:
+    """With one worker, on the server that the service runs on."""
     server = Server(
-        "limits",
+        "benchmarks",
         address="127.0.0.1",
-        port=int(port),
+        port=port,
         interface=Interfaces.ASGI,
         workers=1,
         http=HTTPModes.http1,
         websockets=False,
         log_level=LogLevels.warning,
     )
-    server.serve(target_loader=partial(create_limits, dsn), wrap_loader=False)
+    server.serve(target_loader=load, wrap_loader=False)
+
+
+def main() -> None:
+    port, dsn = sys.argv[1:]
+    serve(int(port), partial(create_limits, dsn))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The processes that are measured: each serves on a port of its own, with one worker."""
+"""The processes that are measured: each serves on a port of its own, with one worker unless more are asked for."""
 
 import http.client
 import os
@@ -36,10 +36,18 @@ class Server(msgspec.Struct, frozen=True):
     """From the start of its process to its first 200."""
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def children(self) -> list[int]:
+        """The process ids of its workers, and of what else the main process has started."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    @property
     def worker(self) -> int:
         """The process id of its worker: of the children of the main process, the one that has worked."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return max(map(int, children), key=_cpu_seconds)
+        return max(self.children, key=_cpu_seconds)
 
     def cpu_seconds(self) -> float:
         """Processor time that the worker has used so far."""
@@ -51,11 +59,12 @@ class Server(msgspec.Struct, frozen=True):
         return pages * PAGE_KIB / 1024
 
 
-def service_environment(database_url: str, port: int) -> dict[str, str]:
+def service_environment(database_url: str, port: int, workers: int = 1) -> dict[str, str]:
     """As in production; only access tokens outlive the run."""
     return {
         "CMS_ENV": "production",
         "CMS_PORT": str(port),
+        "CMS_WORKERS": str(workers),
         "CMS_PUBLIC_URL": PUBLIC_URL,
         "CMS_DATABASE_URL": database_url,
         "CMS_SECRET_KEY": SECRET_KEY,
@@ -68,10 +77,19 @@ def service_settings(database_url: str) -> Settings:
 
 
 @contextmanager
-def serving_service(database_url: str, log: IO[bytes]) -> Iterator[Server]:
+def serving_service(database_url: str, log: IO[bytes], workers: int = 1) -> Iterator[Server]:
     port = _free_port()
-    environment = service_environment(database_url, port)
+    environment = service_environment(database_url, port, workers)
     with _serving(["-m", "cms_service", "serve"], environment, port, "/health/ready", log) as server:
+        yield server
+
+
+@contextmanager
+def serving_guarded(database_url: str, log: IO[bytes]) -> Iterator[Server]:
+    """The service with one route more."""
+    port = _free_port()
+    command = ["-m", "tests.benchmarks.guarded", str(port)]
+    with _serving(command, service_environment(database_url, port), port, "/health/ready", log) as server:
         yield server
 
 
