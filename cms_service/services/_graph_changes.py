@@ -1,54 +1,77 @@
 """What differs between two states of the role graph."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 from cms_service.core.security import implying
 from cms_service.repositories import RoleChange, RoleGraph
 
+T = TypeVar("T", bound=Hashable)
+_Roles: TypeAlias = frozenset[UUID]
+
 
 def changes_between(before: RoleGraph, after: RoleGraph) -> list[RoleChange]:
     """Permissions that other roles give afterwards, those together that the same roles give."""
-    roles = before.parents.keys() | after.parents.keys() | before.permissions.keys() | after.permissions.keys()
-    touched = [
-        role_id
-        for role_id in roles
-        if before.parents.get(role_id) != after.parents.get(role_id)
-        or before.permissions.get(role_id) != after.permissions.get(role_id)
-    ]
-    names = {name for role_id in touched for name in _given_by(role_id, before) ^ _given_by(role_id, after)}
-    children = {id(graph): _turned(graph.parents) for graph in (before, after)}
-    grouped: dict[tuple[frozenset[UUID], frozenset[UUID]], list[str]] = {}
-    for name in sorted(names):
-        pair = (_giving(name, before, children[id(before)]), _giving(name, after, children[id(after)]))
+    old, new = _Ways(before), _Ways(after)
+    held: dict[tuple[_Roles, _Roles], list[str]] = {}
+    for name in sorted(_touched(before, after)):
+        held.setdefault((old.holding(name), new.holding(name)), []).append(name)
+    given: dict[tuple[_Roles, _Roles], list[str]] = {}
+    for (holding_before, holding_after), names in held.items():
+        pair = old.giving(holding_before), new.giving(holding_after)
         if pair[0] != pair[1]:
-            grouped.setdefault(pair, []).append(name)
-    return [RoleChange(permissions, *pair) for pair, permissions in grouped.items()]
+            given.setdefault(pair, []).extend(names)
+    return [RoleChange(sorted(names), *pair) for pair, names in given.items()]
 
 
-def _given_by(role_id: UUID, graph: RoleGraph) -> set[str]:
-    return {name for each in _reach([role_id], graph.parents) for name in graph.permissions.get(each, ())}
+class _Ways:
+    """The graph the other way round: from a permission to the roles that hold it, and on to those that inherit them."""
+
+    def __init__(self, graph: RoleGraph) -> None:
+        self._holders = _turned(graph.permissions)
+        self._children = _turned(graph.parents)
+        self._giving: dict[_Roles, _Roles] = {}
+
+    def holding(self, permission: str) -> _Roles:
+        """The roles that hold the permission themselves, be it by a wildcard."""
+        return frozenset().union(*(self._holders.get(name, ()) for name in implying(permission)))
+
+    def giving(self, holding: _Roles) -> _Roles:
+        """These roles and all that inherit them."""
+        if holding not in self._giving:
+            self._giving[holding] = frozenset(_reach(holding, self._children))
+        return self._giving[holding]
 
 
-def _giving(permission: str, graph: RoleGraph, children: Mapping[UUID, Iterable[UUID]]) -> frozenset[UUID]:
-    """The roles that give the permission, be it by a wildcard."""
-    names = set(implying(permission))
-    return frozenset(_reach((role_id for role_id, held in graph.permissions.items() if held & names), children))
+def _touched(before: RoleGraph, after: RoleGraph) -> set[str]:
+    """The permissions that some role holds or inherits otherwise than before, and perhaps a few more."""
+    names: set[str] = set()
+    for role_id in before.permissions.keys() | after.permissions.keys():
+        names |= before.permissions.get(role_id, set()) ^ after.permissions.get(role_id, set())
+    linked: set[UUID] = set()
+    for role_id in before.parents.keys() | after.parents.keys():
+        linked |= before.parents.get(role_id, set()) ^ after.parents.get(role_id, set())
+    for graph in (before, after):
+        for role_id in _reach(linked, graph.parents):
+            names |= graph.permissions.get(role_id, set())
+    return names
 
 
-def _reach(starts: Iterable[UUID], links: Mapping[UUID, Iterable[UUID]]) -> Iterator[UUID]:
-    waiting = list(starts)
-    reached = set(waiting)
+def _reach(starts: Iterable[UUID], links: Mapping[UUID, Iterable[UUID]]) -> set[UUID]:
+    reached = set(starts)
+    waiting = list(reached)
     for role_id in waiting:
-        yield role_id
-        new = set(links.get(role_id, ())) - reached
-        reached |= new
-        waiting.extend(new)
+        for each in links.get(role_id, ()):
+            if each not in reached:
+                reached.add(each)
+                waiting.append(each)
+    return reached
 
 
-def _turned(parents: Mapping[UUID, Iterable[UUID]]) -> dict[UUID, list[UUID]]:
-    children: dict[UUID, list[UUID]] = {}
-    for role_id, ids in parents.items():
-        for parent_id in ids:
-            children.setdefault(parent_id, []).append(role_id)
-    return children
+def _turned(links: Mapping[UUID, Iterable[T]]) -> dict[T, list[UUID]]:
+    turned: dict[T, list[UUID]] = {}
+    for role_id, ends in links.items():
+        for end in ends:
+            turned.setdefault(end, []).append(role_id)
+    return turned

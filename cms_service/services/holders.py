@@ -31,6 +31,8 @@ class HolderService:
         through: dict[UUID, dict[UUID, RoleRef]] = {}
         for user_id, _, role in await self._holders.assignments(USERS, part.rows, role_ids):
             through.setdefault(user_id, {})[role.id] = refer_to_role(role)
+        # What was withdrawn or ran out since the first statement is no longer there.
+        part.rows = [user_id for user_id in part.rows if user_id in users and user_id in through]
         return listing.page(
             part,
             lambda user_id: RoleUser(
@@ -49,8 +51,10 @@ class HolderService:
             for account_id, name in (await self._holders.names(holding, part.rows)).items():
                 holders[account_id] = PermissionHolder(SubjectRef(subject_type, account_id, name), [])
             for account_id, assignment, role in await self._holders.assignments(holding, part.rows, giving):
-                holders[account_id].grants.extend(
-                    PermissionGrant(held, refer_to_role(role), assignment.scope, assignment.expires_at)
-                    for held in giving[role.id]
-                )
+                if account_id in holders:
+                    holders[account_id].grants.extend(
+                        PermissionGrant(held, refer_to_role(role), assignment.scope, assignment.expires_at)
+                        for held in giving[role.id]
+                    )
+        part.rows = [account_id for account_id in part.rows if account_id in holders and holders[account_id].grants]
         return listing.page(part, holders.__getitem__)

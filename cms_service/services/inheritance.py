@@ -68,12 +68,11 @@ class InheritanceService:
         return after
 
     async def _refuse_cycle(self, role: Role, added: Collection[Role]) -> None:
-        parents = await self._graph.links_above([parent.id for parent in added])
-        for parent in sorted(added, key=lambda each: each.name):
-            lineage = Lineage(parent.id, parents)
-            if parent.id == role.id or lineage.reaches(role.id):
-                names = [each.name for each in (role, parent, *lineage.way_to(role.id))]
-                raise RoleCycle(f"{_shortened(names)} would be a circle.")
+        above = await self._graph.links_above([parent.id for parent in added])
+        lineage = Lineage(sorted(added, key=lambda each: each.name), above)
+        if lineage.reaches(role.id):
+            names = [each.name for each in (role, *lineage.way_to(role.id))]
+            raise RoleCycle(f"{_shortened(names)} would be a circle.")
 
 
 def _shortened(names: list[str]) -> str:

@@ -1,5 +1,6 @@
 """Trying a write out: who would gain and who would lose what."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 from uuid import UUID
@@ -59,7 +60,8 @@ class PreviewService:
         before = await self._graph.read()
         await write()
         await self._work.session.flush()
-        changes = changes_between(before, await self._graph.read())
+        # Beside the loop: other requests go on where thousands of roles are compared.
+        changes = await asyncio.to_thread(changes_between, before, await self._graph.read())
         shown = await self._shown()
         found = await self._previews.compare(changes, [each is SubjectType.user for each in shown])
         raise Previewed(
@@ -114,6 +116,8 @@ class PreviewService:
                 each.scope,
             )
             for each in found.first
+            # Else it was removed for good while this was computed.
+            if each.account_id in names[each.is_user]
             for permission in changes[each.change].permissions
         ]
         return ChangedGrants(found.total, found.subjects, items[:MOST_ITEMS])
