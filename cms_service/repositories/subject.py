@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Float, Select, String, Uuid, and_, bindparam, cast, func, or_, select, true
+from sqlalchemy import Float, Select, String, Uuid, and_, bindparam, case, cast, func, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -42,7 +42,7 @@ class Subject(msgspec.Struct, frozen=True):
     """A user or a service account that counts."""
 
     id: UUID
-    names: tuple[str | None, ...]
+    names: frozenset[str]
     """By which it can be asked about, besides its id."""
     held_roles: list[HeldRole]
 
@@ -123,14 +123,15 @@ def _subject(
     ).where(account.id == bindparam("subject_id", type_=Uuid), account.is_active, account.deleted_at.is_(None))
 
 
+# What holds an @ is taken for an address: no external id can come to mean somebody else.
+_EXTERNAL_NAME = case((~User.external_id.contains("@", autoescape=True), User.external_id))
 _SUBJECTS = {
-    "user": Statement(_subject(User, UserRole, UserRole.user_id, User.external_id, User.email)),
+    "user": Statement(_subject(User, UserRole, UserRole.user_id, User.email, _EXTERNAL_NAME)),
     "service": Statement(
         _subject(ServiceAccount, ServiceAccountRole, ServiceAccountRole.service_account_id, ServiceAccount.name)
     ),
 }
 _name = bindparam("name", type_=String)
-# An address holds an @, and what holds one is taken for an address: no name can come to mean somebody else.
 _is_address = _name.contains("@", autoescape=True)
 _named = aliased(User)
 _IDS = {
@@ -170,7 +171,7 @@ class SubjectRepository:
         row = await self._lane.fetch_row(_SUBJECTS[subject_type], subject_id=subject_id)
         if row is None:
             return None
-        names = tuple(value for name, value in row.items() if name.startswith("name_"))
+        names = frozenset(value for name, value in row.items() if name.startswith("name_") and value is not None)
         subject = Subject(row["id"], names, _HELD.decode(row["held_roles"] or "[]"))
         return ReadSubject(subject, _read_closures(row["closures"], subject.held_roles), row["now"])
 

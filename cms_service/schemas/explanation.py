@@ -23,7 +23,7 @@ class GrantPath(Struct):
         Meta(
             min_length=1,
             description="The role that is assigned, those that it inherits by the shortest way, and at the end the "
-            "role that holds the permission itself.",
+            "role that holds the permission itself. Of a way of more than 20 roles, both ends.",
         ),
     ]
     permission: Annotated[PermissionRef, Meta(description="What that role holds: the permission, or a wildcard.")]

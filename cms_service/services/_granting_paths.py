@@ -6,6 +6,7 @@ from uuid import UUID
 
 from cms_service.models import Permission, Role
 from cms_service.repositories import GrantingRoles
+from cms_service.services._lineage import shortened
 
 
 def granting_paths(graph: GrantingRoles, role_id: UUID) -> Iterator[tuple[list[Role], Permission]]:
@@ -18,7 +19,7 @@ def granting_paths(graph: GrantingRoles, role_id: UUID) -> Iterator[tuple[list[R
     while queue:
         here = queue.popleft()
         for permission in graph.permissions.get(here, ()):
-            yield _way_to(graph, ways, here), permission
+            yield shortened(_way_to(graph, ways, here)), permission
         for parent_id in graph.parents.get(here, ()):
             if parent_id not in ways:
                 ways[parent_id] = here

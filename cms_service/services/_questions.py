@@ -6,6 +6,8 @@ from cms_service.schemas import AccessAction, AccessResource, AccessSubject, Sea
 from cms_service.services.decisions import Question
 
 CHECK_ACCESS = "access:check"
+MOST_SCOPES = 50
+"""Of one resource: what it is part of is looked up for every question about it."""
 
 
 def question_about(subject: AccessSubject, action: AccessAction, resource: AccessResource) -> Question:
@@ -31,6 +33,9 @@ def surroundings_of(resource: AccessResource | SearchedResource) -> list[str]:
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         detail = "The scopes of a resource are an array of strings."
         raise ValidationFailed(Violation("/resource/properties/scopes", "wrong_type", detail))
+    if len(scopes) > MOST_SCOPES:
+        detail = f"At most {MOST_SCOPES} items are allowed."
+        raise ValidationFailed(Violation("/resource/properties/scopes", "too_long", detail))
     return scopes
 
 

@@ -1,11 +1,13 @@
 """Roles of users."""
 
+from heapq import nsmallest
+from typing import TypeAlias
 from uuid import UUID
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import NotFound, PreconditionFailed
 from cms_service.core.security import Actor
-from cms_service.models import User, UserRole
+from cms_service.models import Permission, Role, User, UserRole
 from cms_service.repositories import AccessRepository, RoleGraphRepository, UserRepository
 from cms_service.schemas import (
     AssignedRole,
@@ -15,11 +17,16 @@ from cms_service.schemas import (
     RoleAssignmentTerms,
 )
 from cms_service.services._assigning import Assigning, left_out
-from cms_service.services._lineage import Lineage
+from cms_service.services._lineage import Lineage, shortened
 from cms_service.services._listing import whole
 from cms_service.services._reading import read_source, read_user, refer_to_permission
 from cms_service.services.access_policy import AccessPolicy
 from cms_service.services.preconditions import Precondition
+
+MOST_SOURCES = 1_000
+"""Told in one answer, shared among the permissions: nobody reads more, and there may be very many."""
+
+Row: TypeAlias = tuple[Permission, UserRole, Role, Role]
 
 
 class AssignmentService:
@@ -38,20 +45,26 @@ class AssignmentService:
         return whole(await self._assigning.read(user_id))
 
     async def list_effective_permissions(self, user_id: UUID) -> Page[EffectivePermission]:
-        """What the user holds at this moment, with every way on which it comes. Raises NotFound."""
+        """What the user holds at this moment, with the ways on which it comes, the shortest first. Raises NotFound."""
         await self._users.get_live(user_id)
         sources = await self._access.sources_of(UserRole, user_id)
         role_ids = {role.id for _, _, role, _ in sources}
         parents = await self._graph.links_above(role_ids)
-        lineages = {role_id: Lineage(role_id, parents) for role_id in role_ids}
-        effective: dict[tuple[UUID, str | None], EffectivePermission] = {}
-        for permission, assignment, role, holder in sources:
-            item = effective.setdefault(
-                (permission.id, assignment.scope),
-                EffectivePermission(refer_to_permission(permission), assignment.scope, []),
-            )
-            item.sources.append(read_source(assignment, role, lineages[role.id].way_to(holder.id)))
-        return whole(list(effective.values()))
+        lineages = {role_id: Lineage(parents.get(role_id, ()), parents) for role_id in role_ids}
+        grouped: dict[tuple[UUID, str | None], list[Row]] = {}
+        for row in sources:
+            permission, assignment, _, _ = row
+            grouped.setdefault((permission.id, assignment.scope), []).append(row)
+        most = max(1, MOST_SOURCES // max(1, len(grouped)))
+        effective = []
+        for (_, scope), rows in grouped.items():
+            nearest = nsmallest(most, rows, key=lambda row: lineages[row[2].id].distance_to(row[3].id))
+            told = [
+                read_source(assignment, role, shortened(lineages[role.id].way_to(holder.id)))
+                for _, assignment, role, holder in nearest
+            ]
+            effective.append(EffectivePermission(refer_to_permission(rows[0][0]), scope, told))
+        return whole(effective)
 
     async def replace_assignments(
         self, user_id: UUID, data: RoleAssignmentsReplace, precondition: Precondition

@@ -23,7 +23,7 @@ from cms_service.schemas import (
 )
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import Enrolment
-from cms_service.services.sessions import refuse_ended_session
+from cms_service.services.sessions import refuse_ended_credential
 from cms_service.services.sign_in import MOST_CHECKS
 from cms_service.services.sign_in_throttle import SignInThrottle
 from cms_service.services.token_issuer import TokenIssuer
@@ -129,7 +129,7 @@ class AuthService:
         if user is None:
             self._audit.record(failure, "user", user_id)
             raise InvalidCredentials("The password is wrong.")
-        await refuse_ended_session(self._sessions, self._actor)
+        await refuse_ended_credential(self._work, self._actor)
         await self._throttles.forget_failures(attempt.counter, user_id)
         return user
 

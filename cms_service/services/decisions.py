@@ -84,9 +84,11 @@ def _uuid(text: str) -> UUID | None:
 @lru_cache(10_000)
 def _uuid_of(text: str) -> UUID | None:
     try:
-        return UUID(text)
+        known = UUID(text)
     except ValueError:
         return None
+    # Python takes more for a UUID than other systems do.
+    return known if str(known) == text.lower() else None
 
 
 def _canonical(kind: SubjectType, name: str) -> str:

@@ -129,9 +129,9 @@ TRIGGERS = (
         "FOR EACH ROW EXECUTE FUNCTION record_access_change('principal', 'id')"
     ),
     (
-        "api_keys_recorded AFTER UPDATE OF revoked_at, expires_at, permissions ON api_keys FOR EACH ROW "
-        "WHEN ((OLD.revoked_at, OLD.expires_at, OLD.permissions)"
-        " IS DISTINCT FROM (NEW.revoked_at, NEW.expires_at, NEW.permissions)) "
+        "api_keys_recorded AFTER UPDATE ON api_keys FOR EACH ROW "
+        "WHEN ((OLD.revoked_at, OLD.expires_at, OLD.permissions, OLD.digest, OLD.service_account_id) IS DISTINCT FROM"
+        " (NEW.revoked_at, NEW.expires_at, NEW.permissions, NEW.digest, NEW.service_account_id)) "
         "EXECUTE FUNCTION record_access_change('credential', 'id')"
     ),
     (
@@ -144,8 +144,9 @@ TRIGGERS = (
     ),
     # Never on login or refresh, and not when housekeeping removes what is over: a NOTIFY makes commits wait.
     (
-        "refresh_tokens_recorded AFTER UPDATE OF revoked_at ON refresh_tokens FOR EACH ROW "
-        "WHEN (OLD.revoked_at IS DISTINCT FROM NEW.revoked_at) "
+        "refresh_tokens_recorded AFTER UPDATE ON refresh_tokens FOR EACH ROW "
+        "WHEN (OLD.revoked_at IS DISTINCT FROM NEW.revoked_at OR OLD.user_id <> NEW.user_id"
+        " OR NEW.idle_expires_at < OLD.idle_expires_at OR NEW.expires_at < OLD.expires_at) "
         "EXECUTE FUNCTION record_access_change('session', 'id')"
     ),
     (

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api import given
+from tests.api.problems import code_of
 from tests.factories import unique
 from tests.fixtures import Caller
 
@@ -65,3 +66,33 @@ async def test_address_moves_on_with_its_owner(admin: Caller) -> None:
         assert response.status_code == 200, response.text
     assert not await may(admin, address, permission)
     assert await may(admin, f"new-{address}", permission)
+
+
+async def test_external_id_that_looks_like_an_address_is_none(admin: Caller) -> None:
+    """Else whoever gave an address away would still be asked about by it."""
+    permission = (await given.permission(admin))["name"]
+    role = await given.role(admin, permission)
+    one, other = await given.user(admin), await given.user(admin)
+    await given.assignment(admin, one["id"], role["id"])
+    address = one["email"]
+    assert await may(admin, address, permission)
+    body = {"external_id": address, "email": f"new-{address}"}
+    assert (await admin.patch(f"/api/v1/users/{one['id']}", body, if_match="*")).is_success
+    assert await may(admin, one["id"], permission)
+    assert not await may(admin, address, permission)
+    assert (await admin.patch(f"/api/v1/users/{other['id']}", {"email": address}, if_match="*")).is_success
+    assert not await may(admin, address, permission)
+
+
+async def test_resource_is_part_of_no_more_than_fifty(admin: Caller) -> None:
+    """Each is looked up for each of a thousand questions."""
+    body = {
+        "subject": {"type": "user", "id": admin.id},
+        "action": {"name": "read"},
+        "resource": {"type": "users", "id": "any", "properties": {"scopes": ["site:a"] * 51}},
+    }
+    assert code_of(await admin.post(EVALUATION, body), 400) == "validation_failed"
+    response = await admin.post(f"{EVALUATION}s", body | {"evaluations": [{}]})
+    assert response.json()["evaluations"][0]["context"]["error"]["status"] == 400
+    body["resource"]["properties"]["scopes"].pop()  # type: ignore[index]
+    assert (await admin.post(EVALUATION, body)).json() == {"decision": True}

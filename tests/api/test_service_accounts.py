@@ -153,3 +153,12 @@ async def test_machine_holds_what_its_roles_inherit_and_only_while_the_assignmen
         assert await may_read() == is_let_in, terms
     assert (await admin.delete(path)).is_success
     assert not await may_read()
+
+
+async def test_machine_creates_users_with_passwords(admin: Caller) -> None:
+    robot = await machine(admin, "users:create")
+    for credential in (robot.key, await robot.exchange()):
+        email = f"{unique('user')}@example.org"
+        body = {"email": email, "display_name": "Ada", "password": "seven green owls on a wire"}
+        response = await robot.holding(credential).post("/api/v1/users", body)
+        assert response.status_code == 201, response.text

@@ -42,7 +42,7 @@ class SetClock(SystemClock):
 
 def subject(subject_id: UUID | None = None, **window: float | None) -> Subject:
     ends = {"not_before": None, "expires_at": None} | window
-    return Subject(subject_id or uuid4(), (None, "ada@example.org"), [HeldRole(ROLE, None, **ends)])
+    return Subject(subject_id or uuid4(), frozenset(["ada@example.org"]), [HeldRole(ROLE, None, **ends)])
 
 
 @pytest.fixture

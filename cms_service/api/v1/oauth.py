@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from litestar import Controller, MediaType, Response, post
+from litestar.datastructures import ResponseHeader
 from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
@@ -34,6 +35,9 @@ class OAuthController(Controller):
         status_code=200,
         opt={PUBLIC: True, BASIC: True},
         responses=documented_oauth(400, 401),
+        response_headers=[
+            ResponseHeader("Pragma", value="no-cache", description="For caches of HTTP/1.0 (RFC 6749 §5.1).")
+        ],
     )
     async def issue_token(
         self,
