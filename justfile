@@ -22,9 +22,15 @@ setup:
 run *args:
     @CMS_ENV="${CMS_ENV:-development}" exec cms-service serve "$@"
 
-# Run every test on two workers; arguments go to pytest.
+elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation"
+
+# Run the tests on two workers; arguments go to pytest.
 test *args:
-    pytest -n 2 --dist loadfile --ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation "$@"
+    pytest -n 2 --dist loadfile -m "not slow and not fault" {{ elsewhere }} "$@"
+
+# Run the tests that start replicas, break the database or try thousands of things; takes three minutes.
+test-slow *args:
+    pytest -n 2 --dist loadfile -m "slow or fault" {{ elsewhere }} "$@"
 
 # Verify tokens with jose while the keys rotate; needs Node.js 20 and its registry.
 test-verifiers:
@@ -112,4 +118,4 @@ container-check:
     .ci/container_steps
 
 # Everything that must pass before a change is merged.
-ci: check test test-verifiers test-revocation test-enumeration docs container-check
+ci: check test test-slow test-verifiers test-revocation test-enumeration docs container-check

@@ -116,6 +116,7 @@ async def leak(_: Caller, one: Machine) -> httpx.Response:
     return await one.http.post("/api/v1/auth/revoke", data={"token": one.key})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", [deactivate, delete, revoke, leak])
 async def test_key_and_its_tokens_are_dead_on_every_replica_on_the_next_request(
     admin: Caller,

@@ -36,6 +36,8 @@ from tests.api.operations import WRITING, Operation
 from tests.factories import RoleCreateFactory, UserCreateFactory, unique, unique_email
 from tests.fixtures import Caller, Register
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = {operation.id: operation for operation in WRITING}
 TIMES = [None, datetime(2998, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)]
 SCOPES = [None, "site:blog", "site:news"]

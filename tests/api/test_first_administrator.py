@@ -2,9 +2,12 @@
 
 import asyncio
 
+import pytest
+
 from tests.fixtures import DatabaseFactory, ServiceFactory
 
 
+@pytest.mark.slow
 async def test_services_start_together_when_their_database_is_empty(
     service_factory: ServiceFactory, fresh_database: DatabaseFactory
 ) -> None:

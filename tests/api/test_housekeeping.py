@@ -65,6 +65,7 @@ async def fresh(fresh_database: DatabaseFactory) -> Database:
     return await fresh_database()
 
 
+@pytest.mark.slow
 async def test_dead_rows_are_purged_while_two_replicas_with_two_workers_keep_house(
     fresh: Database, service_factory: ServiceFactory
 ) -> None:

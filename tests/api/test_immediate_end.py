@@ -16,6 +16,8 @@ from tests.api.problems import code_of
 from tests.eventually import eventually
 from tests.fixtures import Caller, Register, Service, sign_in
 
+pytestmark = pytest.mark.slow
+
 LEAST_REQUESTS = 5_000
 CLIENTS = 24
 SESSIONS_OF_EACH = 4
@@ -264,7 +266,6 @@ class Traffic:
         await eventually(were_made)
 
 
-@pytest.mark.slow
 async def test_no_credential_is_accepted_once_its_session_has_ended(
     register: Register, admin: Caller, connections: Connections
 ) -> None:

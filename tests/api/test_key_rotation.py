@@ -4,6 +4,7 @@ import secrets
 from functools import partial
 
 import httpx
+import pytest
 
 from tests.eventually import eventually
 from tests.fixtures import Caller, DatabaseFactory, Service, ServiceFactory
@@ -19,6 +20,8 @@ from tests.rotation import (
     signed_in,
 )
 from tests.unit.test_cli import run
+
+pytestmark = pytest.mark.slow
 
 JWKS = "/.well-known/jwks.json"
 OLD_SECRET, NEW_SECRET = secrets.token_hex(32), secrets.token_hex(32)

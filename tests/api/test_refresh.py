@@ -95,6 +95,7 @@ async def test_other_sessions_go_on_when_a_spent_token_comes_back(register: Regi
     assert await is_accepted(ada.http, other.json()["access_token"])
 
 
+@pytest.mark.slow
 async def test_replay_is_noticed_by_another_replica_and_without_any_grace(
     register: Register,
     service: Service,

@@ -17,6 +17,8 @@ from tests.fixtures import Caller, Database, Register, Service, ServiceFactory
 from tests.fixtures.services import SECRET_KEY
 from tests.unit.opaque_tokens import with_flipped_bits, with_wrong_character
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 50
 TOKEN_BYTES = 52
 OUR_CODEC = RefreshTokenCodec(derive_key(bytes.fromhex(SECRET_KEY), "refresh-tokens"))

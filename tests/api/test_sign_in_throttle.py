@@ -148,6 +148,7 @@ async def test_replicas_count_together(
         assert code_of(await guess(ada.http, ada.email), 429) == "rate_limited"
 
 
+@pytest.mark.slow
 async def test_replicas_count_together_while_the_secret_key_changes(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
@@ -257,6 +258,7 @@ async def test_device_token_of_anybody_else_makes_nobody_known(register: Registe
     assert (await login_from_device(ada, good)).status_code == 200
 
 
+@pytest.mark.slow
 async def test_no_more_than_a_hundred_guesses_in_a_row_reach_the_password(
     admin: Caller, register: Register, db: asyncpg.Connection
 ) -> None:

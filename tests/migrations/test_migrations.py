@@ -149,6 +149,7 @@ async def test_upgrade_renews_the_months_of_the_audit_trail(migrated: Database) 
     assert await objects(migrated) == before
 
 
+@pytest.mark.slow
 async def test_processes_take_turns_when_they_migrate_at_once(empty: Database) -> None:
     processes = [
         await asyncio.create_subprocess_exec(

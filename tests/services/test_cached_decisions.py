@@ -18,9 +18,11 @@ from cms_service.core.dependencies import SystemClock
 from cms_service.repositories import CredentialRepository, LeaseRepository, SubjectRepository
 from cms_service.services import AccessMemory, AccessReader, DecisionPoint, Question
 
+pytestmark = pytest.mark.slow
+
 ROLES, USERS, SCOPES = 5, 3, ("site:a", "site:b")
-PERMISSIONS = ("articles:read", "articles:write", "articles:*", "media:read", "*:*")
-ASKED = ("articles:read", "articles:write", "media:read", "nothing:known")
+PERMISSIONS = ("ledgers:read", "ledgers:write", "ledgers:*", "reels:read", "*:*")
+ASKED = ("ledgers:read", "ledgers:write", "reels:read", "nothing:known")
 WINDOWS = ((None, None), (None, -7200), (None, 1800), (-7200, None), (1800, None), (1800, 5400), (-7200, 5400))
 """Beginnings and ends, in seconds from when they are made."""
 LATER = (0, 3600, 7200)
@@ -170,7 +172,7 @@ class World:
                     self.role_ids[role],
                 )
             case ("drop_permission",):
-                if await self._db.execute("DELETE FROM permissions WHERE name = 'media:read'") == "DELETE 0":
+                if await self._db.execute("DELETE FROM permissions WHERE name = 'reels:read'") == "DELETE 0":
                     await self._make_permissions()
             case ("swap_addresses",):
                 await self._swap_addresses()

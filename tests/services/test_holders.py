@@ -53,13 +53,13 @@ async def test_what_goes_between_two_statements_is_left_out(
     engine = create_engine(settings)
 
     async def users_of_role(service: HolderService) -> set[str]:
-        page = await service.list_users_of_role(UUID(role["id"]), ListQuery(limit=10, cursor=None))
+        page = await service.list_users_of_role(UUID(role["id"]), ListQuery(limit=1_000, cursor=None))
         assert all(user.through for user in page.items)
         return {str(user.id) for user in page.items}
 
     async def holders(service: HolderService) -> set[str]:
         permission_id = UUID(role["permissions"][0]["id"])
-        page = await service.list_holders(permission_id, ListQuery(limit=10, cursor=None))
+        page = await service.list_holders(permission_id, ListQuery(limit=1_000, cursor=None))
         assert all(holder.grants for holder in page.items)
         return {str(holder.subject.id) for holder in page.items}
 

@@ -169,6 +169,7 @@ def test_openapi_check_tells_whether_the_file_is_up_to_date(call: Call, tmp_path
     assert outcome.err.startswith("cms-service: openapi.json is not what the code says; run ")
 
 
+@pytest.mark.slow
 async def test_lift_throttle_forgets_what_was_tried(fresh_database: DatabaseFactory) -> None:
     database = await fresh_database()
     arguments = ("create-admin", "--email", "ann@example.org", "--password-stdin")
@@ -191,6 +192,7 @@ async def test_lift_throttle_forgets_what_was_tried(fresh_database: DatabaseFact
     await connection.close()
 
 
+@pytest.mark.slow
 async def test_create_admin_makes_an_administrator(fresh_database: DatabaseFactory) -> None:
     database = await fresh_database()
     arguments = ("create-admin", "--email", "ann@example.org", "--password-stdin")
@@ -208,6 +210,7 @@ async def test_create_admin_makes_an_administrator(fresh_database: DatabaseFacto
     await connection.close()
 
 
+@pytest.mark.slow
 async def test_service_account_is_made_with_a_key_that_is_shown_once(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
@@ -237,6 +240,7 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
     assert [event["actor_id"] for event in events["items"]] == [None] * 3
 
 
+@pytest.mark.slow
 async def test_migrate_goes_down_only_when_told_so(fresh_database: DatabaseFactory) -> None:
     database = await fresh_database()
 
@@ -285,6 +289,7 @@ async def test_no_worker_stays_behind_when_the_main_process_is_killed(
         await wait_until_refused(client)
 
 
+@pytest.mark.slow
 async def test_production_serves_before_the_database_is_migrated(
     fresh_database: DatabaseFactory, tmp_path: Path
 ) -> None:
@@ -301,6 +306,7 @@ async def test_production_serves_before_the_database_is_migrated(
     assert "run `cms-service migrate`" in service.log.read_text()
 
 
+@pytest.mark.slow
 async def test_development_needs_no_database_and_shows_its_password_once(reachable_path: Path) -> None:
     environ = {"CMS_ENV": "development", "CMS_DATA_DIR": str(reachable_path / "data")}
     first = Service(environ, reachable_path)
