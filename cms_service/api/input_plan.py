@@ -38,6 +38,7 @@ class Body(msgspec.Struct, frozen=True):
     media_type: str
     is_required: bool
     is_read_laxly: bool
+    members: tuple[str, ...]
     new_passwords: tuple[str, ...]
     """Members to which the policy for passwords applies."""
 
@@ -95,21 +96,23 @@ def _body_of(handler: HTTPRouteHandler) -> Body | None:
                 media_type=str(RequestEncodingType(declared or RequestEncodingType.JSON).value),
                 is_required=not (field.has_default or field.is_optional),
                 is_read_laxly=may_be_read_laxly(expected),
+                members=tuple(field.encode_name for field in _fields(expected)),
                 new_passwords=tuple(_new_passwords(expected)),
             )
     return None
 
 
-def _new_passwords(expected: types.Type) -> Iterator[str]:
+def _fields(expected: types.Type) -> tuple[types.Field, ...]:
     if isinstance(expected, types.Metadata):
-        yield from _new_passwords(expected.type)
-    elif isinstance(expected, types.StructType):
-        for field in expected.fields:
-            members = field.type.types if isinstance(field.type, types.UnionType) else (field.type,)
-            if any(
-                isinstance(member, types.Metadata) and IS_NEW_PASSWORD in (member.extra or {}) for member in members
-            ):
-                yield field.encode_name
+        return _fields(expected.type)
+    return expected.fields if isinstance(expected, types.StructType) else ()
+
+
+def _new_passwords(expected: types.Type) -> Iterator[str]:
+    for field in _fields(expected):
+        members = field.type.types if isinstance(field.type, types.UnionType) else (field.type,)
+        if any(isinstance(member, types.Metadata) and IS_NEW_PASSWORD in (member.extra or {}) for member in members):
+            yield field.encode_name
 
 
 def _not_null(expected: types.Type) -> types.Type:

@@ -186,6 +186,8 @@ async def _read_body(request: Request[Any, Any, Any], declared: Body) -> tuple[A
     if declared.media_type == RequestEncodingType.URL_ENCODED:
         return None, _read_form(request, declared, body)
     value = parse_json(body)
+    if value is None:
+        return None, iter([Violation("", "wrong_type", "The body is null.")])
     try:
         decoded = msgspec.convert(value, declared.annotation)
     except msgspec.ValidationError:
@@ -196,7 +198,7 @@ async def _read_body(request: Request[Any, Any, Any], declared: Body) -> tuple[A
 
 
 def _read_form(request: Request[Any, Any, Any], declared: Body, body: bytes) -> Iterator[Violation]:
-    """Members without a value count as absent (RFC 6749 §3.2)."""
+    """Members without a value count as absent, and those that nobody knows are not looked at (RFC 6749 §3.2)."""
     try:
         values = {name: texts for name, texts in _query_values(body).items() if any(texts)}
     except ValueError:
@@ -204,7 +206,7 @@ def _read_form(request: Request[Any, Any, Any], declared: Body, body: bytes) -> 
     form = {name: texts[0] for name, texts in values.items()}
     # Litestar would parse the body again and keep it in a process-wide cache, with the secrets in it.
     ScopeState.from_scope(request.scope).form = form  # type: ignore[assignment]
-    repeated = [name for name, texts in values.items() if len(texts) > 1]
+    repeated = [name for name in declared.members if len(values.get(name, ())) > 1]
     duplicates = [Violation(f"/{quoted(name)}", "duplicate", "It is given more than once.") for name in repeated]
     return chain(duplicates, violations_of(form, declared.type, ""))
 

@@ -7,6 +7,8 @@ from typing import Any, NoReturn
 from cms_service.core.exceptions import MalformedJson
 
 DEEPEST_NESTING = 32
+LARGEST_EXACT = 2**53
+"""Up to here a float is exactly the whole number that was written."""
 
 
 def parse_json(body: bytes) -> Any:
@@ -57,15 +59,16 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _finite(digits: str) -> float:
+def _number(digits: str) -> float:
+    """JSON has one kind of numbers: 5.0 and 5 are the same one (RFC 8259 §6)."""
     number = float(digits)
     if not math.isfinite(number):
         raise MalformedJson("A number is too large.")
-    return number
+    return int(number) if number.is_integer() and abs(number) <= LARGEST_EXACT else number
 
 
 def _no_constant(name: str) -> NoReturn:
     raise MalformedJson(f"{name} is not a JSON number.")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_number, parse_constant=_no_constant)

@@ -100,7 +100,7 @@ def _anything(value: Any, _expected: types.AnyType, pointer: str) -> Iterator[Vi
     match value:
         case str():
             yield from _string(value, types.StrType(), pointer)
-        case int() | float():
+        case int() | float() if not isinstance(value, bool):
             yield from _number(value, types.FloatType() if isinstance(value, float) else types.IntType(), pointer)
         case list():
             yield from _collection(value, types.ListType(types.AnyType()), pointer)

@@ -68,11 +68,12 @@ class AccessSearchService:
         require_may_ask(self._principal, data.subject)
         paging = _Paging(self._cursors, data)
         kind, permission = data.resource.type, permission_of(data.action, data.resource)
+        surroundings = surroundings_of(data.resource)
         subject = await self._find(data.subject)
         if subject is None or not await self._repository.is_permission(permission):
             return ResourceSearchAnswer(paging.page([], 0), ResourceSearchContext(all=False), [])
         subject_type, subject_id = subject
-        sought = Sought(_HOLDINGS[subject_type], implying(permission), surroundings_of(data.resource))
+        sought = Sought(_HOLDINGS[subject_type], implying(permission), surroundings)
         after, limit = paging.after.sort_value, paging.limit
         found = await self._repository.find_scopes(sought, subject_id, kind, after, limit + 1)
         total = await self._repository.count_scopes(sought, subject_id, kind)

@@ -165,6 +165,11 @@ async def test_body_arrives_as_its_struct_when_it_keeps_the_contract(app: Envelo
     }
 
 
+@pytest.mark.parametrize("age", ["5", "5.0", "5e0", "0.5E1"])
+async def test_whole_number_may_be_written_in_any_way(app: Envelope, age: str) -> None:
+    assert (await create(app, f'{{"name": "abc", "age": {age}}}')).json()["age"] == 5
+
+
 async def test_absent_null_and_given_members_differ(app: Envelope) -> None:
     headers = {**JSON, "if-match": '"3"'}
     answer = await exchange(app, "PATCH", f"/things/{ID}", headers=headers, body=b'{"note": null}')
@@ -195,7 +200,8 @@ async def test_all_violations_of_body_query_and_header_come_at_once(app: Envelop
         ('{"name": "A", "age": 5}', {"/name": ["too_short", "pattern"]}),
         ('{"name": "abcdef", "age": 5}', {"/name": ["too_long"]}),
         ('{"name": 5, "age": "5"}', {"/name": ["wrong_type"], "/age": ["wrong_type"]}),
-        ('{"name": "abc", "age": 5.0}', {"/age": ["wrong_type"]}),
+        ('{"name": "abc", "age": 5.5}', {"/age": ["wrong_type"]}),
+        ('{"name": "abc", "age": 1e17}', {"/age": ["wrong_type"]}),
         ('{"name": "abc", "age": true}', {"/age": ["wrong_type"]}),
         ('{"name": "abc", "age": null}', {"/age": ["wrong_type"]}),
         ('{"name": "abc", "age": -1}', {"/age": ["out_of_range"]}),
@@ -313,6 +319,12 @@ async def test_anything_is_still_storable(app: Envelope, context: str, pointer: 
     assert answer.faults() == {pointer: [code]}
 
 
+async def test_anything_may_be_of_any_type(app: Envelope) -> None:
+    context = '{"a": [true, false, null, 1, 1.5, 1e300, "\\n", {}, []]}'  # The line break has all of it looked at.
+    answer = await exchange(app, "POST", "/things/ask", headers=JSON, body=f'{{"context": {context}}}'.encode())
+    assert answer.status == 200, answer.body
+
+
 async def test_violations_never_repeat_the_value(app: Envelope) -> None:
     answer = await create(app, '{"name": "s3cr3t-value", "age": "s3cr3t-value", "colour": "s3cr3t-value"}')
     assert b"s3cr3t" not in answer.body
@@ -368,12 +380,15 @@ async def test_body_is_missing(app: Envelope) -> None:
         assert (answer.status, answer.faults()) == (400, {"": ["missing"]})
 
 
-@pytest.mark.parametrize(
-    ("body", "seen"), [(b"", "None"), (b"null", "None"), (b"{}", "ThingUpdate(name=UNSET, note=UNSET)")]
-)
+@pytest.mark.parametrize(("body", "seen"), [(b"", "None"), (b"{}", "ThingUpdate(name=UNSET, note=UNSET)")])
 async def test_body_may_be_absent_when_optional(app: Envelope, body: bytes, seen: str) -> None:
     answer = await exchange(app, "POST", "/things/forget", headers=JSON, body=body)
     assert json.loads(answer.body) == [seen, "POST"]
+
+
+async def test_body_is_absent_or_an_object_and_never_null(app: Envelope) -> None:
+    answer = await exchange(app, "POST", "/things/forget", headers=JSON, body=b"null")
+    assert answer.faults() == {"": ["wrong_type"]}
 
 
 async def test_body_is_ignored_where_none_is_declared(app: Envelope) -> None:
