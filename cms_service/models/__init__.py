@@ -7,6 +7,7 @@ from cms_service.models.access_change import AccessChange
 from cms_service.models.api_key import ApiKey
 from cms_service.models.audit_event import AuditEvent
 from cms_service.models.cache_lease import CacheLease
+from cms_service.models.idempotency_key import IdempotencyKey
 from cms_service.models.permission import Permission
 from cms_service.models.refresh_token import RefreshToken
 from cms_service.models.revoked_token import RevokedToken
@@ -27,6 +28,7 @@ __all__ = [
     "AuditEvent",
     "Base",
     "CacheLease",
+    "IdempotencyKey",
     "Permission",
     "RefreshToken",
     "RevokedToken",

@@ -6,7 +6,18 @@ from uuid import UUID
 from sqlalchemy import Uuid, case, cast, delete, exists, func, or_, select
 
 from cms_service.core.database import UnitOfWork
-from cms_service.models import AccessChange, ApiKey, CacheLease, RefreshToken, RevokedToken, SigningKey, Throttle, User
+from cms_service.models import (
+    AccessChange,
+    ApiKey,
+    CacheLease,
+    IdempotencyKey,
+    RefreshToken,
+    RevokedToken,
+    SigningKey,
+    Throttle,
+    User,
+)
+from cms_service.repositories.idempotency import KEPT
 from cms_service.repositories.throttle import Purpose
 
 HOUSEKEEPING_LOCK = 0x636D735F686F7573  # "cms_hous"
@@ -74,6 +85,12 @@ class HousekeepingRepository:
         """Deletes what is known of revoked tokens that would have expired by themselves so long ago."""
         statement = delete(RevokedToken).where(RevokedToken.expires_at < func.now() - expired_for)
         return len((await self._session.execute(statement.returning(RevokedToken.jti))).all())
+
+    async def purge_idempotency_keys(self, limit: int) -> int:
+        """Deletes answers that nobody is given any more."""
+        old = select(IdempotencyKey.digest).where(IdempotencyKey.created_at < func.now() - KEPT)
+        statement = delete(IdempotencyKey).where(IdempotencyKey.digest.in_(old.limit(limit)))
+        return len((await self._session.execute(statement.returning(IdempotencyKey.digest))).all())
 
     async def purge_access_changes(self, known_for: timedelta, limit: int) -> int:
         """Deletes changes that every cache has heard of, or has started anew since."""

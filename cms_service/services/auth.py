@@ -105,9 +105,10 @@ class AuthService:
         """
         self._actor.require_recent_authentication()
         account = await self._users.get_live(self._actor.require_user_id())
-        await self._work.pause()
         own_words = (account.email, account.display_name)
-        if violations := await self._policy.violations(data.new_password, "/new_password", own_words):
+        async with self._work.paused():
+            violations = await self._policy.violations(data.new_password, "/new_password", own_words)
+        if violations:
             raise PasswordTooWeak(*violations)
         user = await self._prove(data.current_password, "user.password_change_failed", data.new_password)
         for session_id in await self._sessions.revoke_all(
@@ -136,15 +137,14 @@ class AuthService:
     async def _lock_proven(self, user_id: UUID, password: str, new_password: str | None) -> User | None:
         for _ in range(MOST_CHECKS):
             credentials = await self._users.find_credentials_by_id(user_id)
-            await self._work.pause()
-            check = await self._hasher.check(credentials.password_hash if credentials else None, password)
-            if credentials is None or not check.is_correct:
-                return None
-            new_hash = await self._hasher.hash(new_password) if new_password is not None else None
+            async with self._work.paused():
+                check = await self._hasher.check(credentials.password_hash if credentials else None, password)
+                if credentials is None or not check.is_correct:
+                    return None
+                new_hash = await self._hasher.hash(new_password) if new_password is not None else None
             user = await self._users.lock_unchanged(credentials)
             if user is not None:
                 if new_hash is not None:
                     await self._users.change_password_hash(user, new_hash)
                 return user
-            await self._work.pause()
         return None

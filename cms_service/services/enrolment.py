@@ -43,8 +43,9 @@ class Enrolment:
         email = canonical_email(email)
         if await self._users.find_credentials_by_email(email) is not None:
             raise EmailTaken
-        await self._work.pause()
-        return Applicant(email, await self._hasher.hash(password))
+        async with self._work.paused():
+            password_hash = await self._hasher.hash(password)
+        return Applicant(email, password_hash)
 
     async def enrol(self, applicant: Applicant, *, display_name: str, role: str, action: str) -> UserRead:
         """A new account with the role, put on record as `action`. Raises EmailTaken where somebody was faster."""

@@ -37,6 +37,8 @@ class Housekeeper:
         self._work = work
         self._every_seconds = every_seconds
         self._clock = clock
+        self.cleaned_at = 0.0
+        """When this process last did it, in seconds since the epoch."""
 
     async def keep_house(self) -> None:
         """Cleans now and again until cancelled. What fails is tried again the next time."""
@@ -61,9 +63,11 @@ class Housekeeper:
                 "signing_keys": await self._repeat(_purge_signing_keys, lock),
                 "api_keys": await self._repeat(_purge_api_keys, lock),
                 "revoked_tokens": await self._repeat(_purge_revoked_tokens, lock),
+                "idempotency_keys": await self._repeat(_purge_idempotency_keys, lock),
                 "access_changes": await self._repeat(_purge_access_changes, lock),
                 "cache_leases": await self._repeat(_purge_cache_leases, lock),
             }
+        self.cleaned_at = self._clock.now().timestamp()
         if any(purged.values()):
             _log.info("purged", **purged)
 
@@ -106,6 +110,11 @@ async def _purge_api_keys(repository: HousekeepingRepository) -> tuple[int, bool
 
 async def _purge_revoked_tokens(repository: HousekeepingRepository) -> tuple[int, bool]:
     return await repository.purge_revoked_tokens(KEPT), False
+
+
+async def _purge_idempotency_keys(repository: HousekeepingRepository) -> tuple[int, bool]:
+    purged = await repository.purge_idempotency_keys(BATCH_SIZE)
+    return purged, purged == BATCH_SIZE
 
 
 async def _purge_access_changes(repository: HousekeepingRepository) -> tuple[int, bool]:

@@ -1,7 +1,7 @@
 """Conditional requests: nobody overwrites what they have not seen (RFC 9110 §13)."""
 
 import re
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from zlib import crc32
 
 import msgspec
@@ -11,6 +11,7 @@ from cms_service.core.exceptions import PreconditionFailed
 _ENTITY_TAG = re.compile(r'(W/)?("[^"]*")')
 
 
+@runtime_checkable
 class Versioned(Protocol):
     """A resource as it is shown."""
 

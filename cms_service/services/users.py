@@ -75,7 +75,8 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         await refuse_unacceptable(self._passwords, data.email, data.password, data.display_name)
         password_hash = None
         if data.password is not None:
-            password_hash = await self._hasher.hash(data.password)
+            async with self._work.paused():
+                password_hash = await self._hasher.hash(data.password)
             await refuse_ended_credential(self._work, self._actor)
         user = User(
             email=canonical_email(data.email),

@@ -35,6 +35,9 @@ CACHE_LEASE = """
     INSERT INTO cache_leases (id, expires_at, seen)
     VALUES (gen_random_uuid(), now() - $1::interval, pg_current_snapshot())
 """
+IDEMPOTENCY_KEY = """
+    INSERT INTO idempotency_keys (digest, sealed_answer, created_at) VALUES (sha256($1), '', now() - $2::interval)
+"""
 MONTHS_AGO = "now() - interval '31 days'"
 MORE_THAN_TWO_BATCHES = 1_100
 
@@ -104,6 +107,9 @@ async def test_dead_rows_are_purged_while_two_replicas_with_two_workers_keep_hou
         await db.execute(ACCESS_CHANGE, age, xid)
         await db.execute(CACHE_LEASE, age)
 
+    for hours in (23, 25):
+        await db.execute(IDEMPOTENCY_KEY, bytes([hours]), timedelta(hours=hours))
+
     for _ in range(2):
         await service_factory(fresh, workers="2", housekeeping_seconds="1")
 
@@ -113,9 +119,10 @@ async def test_dead_rows_are_purged_while_two_replicas_with_two_workers_keep_hou
             " (SELECT count(*) FROM signing_keys WHERE kid LIKE 'retired%'),"
             " (SELECT count(*) FROM api_keys), (SELECT count(*) FROM revoked_tokens),"
             " (SELECT count(*) FROM access_changes WHERE kind = 'of the test'),"
-            " (SELECT count(*) FROM cache_leases WHERE expires_at < now() - interval '5 minutes')"
+            " (SELECT count(*) FROM cache_leases WHERE expires_at < now() - interval '5 minutes'),"
+            " (SELECT count(*) FROM idempotency_keys)"
         )
-        return counts is not None and tuple(counts) == (9, 3, 1, 3, 1, 1, 1)
+        return counts is not None and tuple(counts) == (9, 3, 1, 3, 1, 1, 1, 1)
 
     await eventually(is_clean)
     assert {row["subject"] for row in await db.fetch("SELECT subject FROM throttles")} == kept

@@ -6,6 +6,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import LOCATION
+from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import Conflict, EscalationRefused
@@ -39,19 +40,24 @@ class ApiKeyController(Controller):
         operation_id="createApiKey",
         summary="Create a key",
         guards=[requires("service_accounts:manage")],
-        responses=documented(EscalationRefused, Conflict),
-        response_headers=[LOCATION],
+        responses=documented(EscalationRefused, Conflict, *REPEATABLE),
+        response_headers=[LOCATION, REPLAYED],
     )
     async def create_api_key(
-        self, api_keys: ApiKeyService, service_account_id: FromPath[UUID], data: JSONBody[ApiKeyCreate]
+        self,
+        creating: Creating,
+        api_keys: ApiKeyService,
+        service_account_id: FromPath[UUID],
+        data: JSONBody[ApiKeyCreate],
     ) -> Response[ApiKeyCreated]:
         """Creates a key of a service account that can do no more than you can.
 
         The answer holds the key itself, which nobody can read again.
         """
-        created = await api_keys.create_key(service_account_id, data)
-        location = f"/api/v1/service-accounts/{service_account_id}/keys/{created.id}"
-        return Response(created, status_code=201, headers={"Location": location})
+        return await creating.once(
+            lambda: api_keys.create_key(service_account_id, data),
+            location=f"/api/v1/service-accounts/{service_account_id}/keys/{{id}}",
+        )
 
     @get(
         "/{key_id:uuid}",

@@ -4,7 +4,8 @@ from litestar import Controller, Response, post
 from litestar.params import JSONBody
 
 from cms_service.api.authentication import OPTIONAL
-from cms_service.api.conditional import ETAG, LOCATION, tagged
+from cms_service.api.conditional import ETAG, LOCATION
+from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     AuthenticationRequired,
@@ -40,12 +41,14 @@ class AuthController(Controller):
         operation_id="register",
         summary="Open an account",
         opt={PUBLIC: True},
-        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken, RateLimited),
-        response_headers=[ETAG, LOCATION],
+        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken, RateLimited, *REPEATABLE),
+        response_headers=[ETAG, LOCATION, REPLAYED],
     )
-    async def register(self, auth: AuthService, data: JSONBody[RegisterRequest]) -> Response[UserRead]:
+    async def register(
+        self, creating: Creating, auth: AuthService, data: JSONBody[RegisterRequest]
+    ) -> Response[UserRead]:
         """Opens an account with the role `member`. Sign in next."""
-        return tagged(await auth.register(data), status_code=201, location="/api/v1/users/me")
+        return await creating.once(lambda: auth.register(data), location="/api/v1/users/me")
 
     @post(
         "/login",

@@ -7,6 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
+from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -61,15 +62,14 @@ class PermissionController(Controller):
         operation_id="createPermission",
         summary="Create a permission",
         guards=[requires("permissions:create")],
-        responses=documented(NameTaken),
-        response_headers=[ETAG, LOCATION],
+        responses=documented(NameTaken, *REPEATABLE),
+        response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_permission(
-        self, permissions: PermissionService, data: JSONBody[PermissionCreate]
+        self, creating: Creating, permissions: PermissionService, data: JSONBody[PermissionCreate]
     ) -> Response[PermissionRead]:
         """Creates a permission. It gives nothing until a role holds it."""
-        permission = await permissions.create_permission(data)
-        return tagged(permission, status_code=201, location=f"/api/v1/permissions/{permission.id}")
+        return await creating.once(lambda: permissions.create_permission(data), location="/api/v1/permissions/{id}")
 
     @get(
         "/{permission_id:uuid}",

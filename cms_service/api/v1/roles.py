@@ -7,6 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, OptionalIfMatch, tagged
+from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -81,15 +82,16 @@ class RoleController(Controller):
         operation_id="createRole",
         summary="Create a role",
         guards=[requires("roles:create")],
-        responses=documented(EscalationRefused, NameTaken) | PREVIEWED,
-        response_headers=[ETAG, LOCATION],
+        responses=documented(EscalationRefused, NameTaken, *REPEATABLE) | PREVIEWED,
+        response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_role(
-        self, roles: RoleService, previews: PreviewService, data: JSONBody[RoleCreate]
+        self, creating: Creating, roles: RoleService, previews: PreviewService, data: JSONBody[RoleCreate]
     ) -> Response[RoleRead]:
         """Creates a role with permissions and parents that give no more than you hold yourself."""
-        role = await previews.of_roles(lambda: roles.create_role(data))
-        return tagged(role, status_code=201, location=f"/api/v1/roles/{role.id}")
+        return await creating.once(
+            lambda: previews.of_roles(lambda: roles.create_role(data)), location="/api/v1/roles/{id}"
+        )
 
     @get(
         "/{role_id:uuid}",

@@ -7,6 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
+from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused, NameTaken
@@ -52,15 +53,16 @@ class ServiceAccountController(Controller):
         operation_id="createServiceAccount",
         summary="Create a service account",
         guards=[requires("service_accounts:manage")],
-        responses=documented(NameTaken),
-        response_headers=[ETAG, LOCATION],
+        responses=documented(NameTaken, *REPEATABLE),
+        response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_service_account(
-        self, service_accounts: ServiceAccountService, data: JSONBody[ServiceAccountCreate]
+        self, creating: Creating, service_accounts: ServiceAccountService, data: JSONBody[ServiceAccountCreate]
     ) -> Response[ServiceAccountRead]:
         """Creates a service account without roles and keys."""
-        account = await service_accounts.create_service_account(data)
-        return tagged(account, status_code=201, location=f"/api/v1/service-accounts/{account.id}")
+        return await creating.once(
+            lambda: service_accounts.create_service_account(data), location="/api/v1/service-accounts/{id}"
+        )
 
     @get(
         "/{service_account_id:uuid}",

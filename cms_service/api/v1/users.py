@@ -7,6 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
+from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
@@ -77,13 +78,14 @@ class UserController(Controller):
         operation_id="createUser",
         summary="Create a user",
         guards=[requires("users:create")],
-        responses=documented(PasswordTooWeak, EmailTaken, ExternalIdTaken),
-        response_headers=[ETAG, LOCATION],
+        responses=documented(PasswordTooWeak, EmailTaken, ExternalIdTaken, *REPEATABLE),
+        response_headers=[ETAG, LOCATION, REPLAYED],
     )
-    async def create_user(self, users: UserService, data: JSONBody[UserCreate]) -> Response[UserRead]:
+    async def create_user(
+        self, creating: Creating, users: UserService, data: JSONBody[UserCreate]
+    ) -> Response[UserRead]:
         """Creates an account without roles."""
-        user = await users.create_user(data)
-        return tagged(user, status_code=201, location=f"/api/v1/users/{user.id}")
+        return await creating.once(lambda: users.create_user(data), location="/api/v1/users/{id}")
 
     @get(
         "/{user_id:uuid}",

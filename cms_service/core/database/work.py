@@ -1,6 +1,6 @@
 """One request, one transaction."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
@@ -26,13 +26,22 @@ class UnitOfWork:
     def __init__(self, session: AsyncSession, propagation: Propagation | None = None) -> None:
         self.session = session
         self._propagation = propagation
+        self._resumptions: list[Callable[[], Awaitable[None]]] = []
 
-    async def pause(self) -> None:
-        """Nothing is held in the database until the next statement; what was written so far is committed.
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Nothing is held in the database meanwhile; what was written before is committed.
 
         For work that takes long and needs no row, such as hashing a password: connections are few.
         """
         await self.session.commit()
+        yield
+        for resume in self._resumptions:
+            await resume()
+
+    def on_resume(self, resume: Callable[[], Awaitable[None]]) -> None:
+        """What was made sure of, and is not when others could work in a pause, is made sure of again."""
+        self._resumptions.append(resume)
 
     async def close(self, *, keeps_writes: bool) -> None:
         """What was written is kept, or not; what was answered so far holds in every process."""
