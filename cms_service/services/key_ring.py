@@ -52,6 +52,7 @@ class KeyRing:
         self._entropy = entropy
         self._keys = SigningKeySet()
         self._is_upkeep_due = False
+        self._unreadable: frozenset[str] = frozenset()
         self._loaded_at: datetime | None = None
         self._looked_up_at: datetime | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -109,6 +110,13 @@ class KeyRing:
             for row in await SigningKeyRepository(work).list_unretired():
                 open_key(row, self._sealer)
 
+    async def check_readable(self) -> None:
+        """Raises ServiceUnavailable where this process has another secret key than the database was set up with."""
+        if self._loaded_at is None:
+            await self._load()
+        if self._unreadable:
+            raise ServiceUnavailable("The secret key does not open the signing keys.", retry_after_seconds=5)
+
     async def _load(self) -> None:
         """Reads the keys, once for all who want to know at the same time."""
         if self._reading is None or self._reading.done():
@@ -121,11 +129,11 @@ class KeyRing:
             await self._keep_up()
             rows = await self._list_rows()
         keys = list(self._open(rows))
+        self._unreadable = frozenset(row.kid for row in rows) - {key.kid for key in keys}
         self._keys = SigningKeySet(keys)
         self._loaded_at = self._clock.now()
         # A process with a wrong secret key must not make keys that no other could read.
-        is_all_readable = len(keys) == len(rows)
-        self._is_upkeep_due = is_all_readable and needs_upkeep(rows, self._sealer, self._schedule, self._loaded_at)
+        self._is_upkeep_due = not self._unreadable and needs_upkeep(rows, self._sealer, self._schedule, self._loaded_at)
 
     async def _list_rows(self) -> Sequence[SigningKeyRow]:
         async with self._work() as work:
@@ -140,7 +148,8 @@ class KeyRing:
             try:
                 yield open_key(row, self._sealer)
             except ConfigurationError as error:
-                _log.error("signing_key_unreadable", detail=str(error))
+                if row.kid not in self._unreadable:
+                    _log.error("signing_key_unreadable", detail=str(error))
 
     def _may_look_up(self) -> bool:
         if self._looked_up_at is not None and not self._has_passed(LOOK_UP_AT_MOST_EVERY, self._looked_up_at):

@@ -81,12 +81,12 @@ def test_help_names_every_command_and_the_exit_codes(call: Call) -> None:
     assert outcome.code == 0
     assert all(
         command in outcome.out
-        for command in ("serve", "migrate", "create-admin", "keys", "service-accounts", "openapi", "settings")
+        for command in ("serve", "migrate", "create-admin", "keys", "service-accounts", "doctor", "openapi", "settings")
     )
     assert "0 done, 1 failed, 2 a setting or an argument is wrong" in " ".join(outcome.out.split())
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "create-admin", "openapi"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "create-admin", "doctor", "openapi"])
 def test_help_of_a_command_has_examples(call: Call, command: str) -> None:
     outcome = call(command, "--help")
 
@@ -101,10 +101,13 @@ def test_wrong_setting_is_one_line_and_exit_code_2(call: Call, arguments: list[s
     assert outcome == Outcome(2, "", "cms-service: CMS_PORT is 'http'; expected a whole number from 1 to 65535.\n")
 
 
-def test_argument_is_checked_like_the_setting_that_it_replaces(call: Call) -> None:
-    outcome = call("serve", "--workers", "0", CMS_ENV="development")
+@pytest.mark.parametrize("workers", ["0", "-1", "1000"])
+def test_argument_is_checked_like_the_setting_that_it_replaces(call: Call, workers: str) -> None:
+    outcome = call("serve", "--workers", workers, CMS_ENV="development")
 
-    assert outcome == Outcome(2, "", "cms-service: CMS_WORKERS is '0'; expected a whole number from 1 to 64.\n")
+    assert outcome == Outcome(
+        2, "", f"cms-service: CMS_WORKERS is '{workers}'; expected a whole number from 1 to 64.\n"
+    )
 
 
 def test_unknown_argument_is_exit_code_2(call: Call) -> None:

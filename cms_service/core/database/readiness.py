@@ -3,21 +3,23 @@
 import asyncio
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cms_service.core.database.migrations import is_current
-from cms_service.core.exceptions import ServiceUnavailable
+from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 
 TIMEOUT_SECONDS = 1.0
 
 
 async def check_readiness(engine: AsyncEngine) -> None:
-    """Raises ServiceUnavailable unless PostgreSQL answers within a second and its schema is migrated."""
+    """Raises ServiceUnavailable unless PostgreSQL answers within a second and its schema is migrated (NotMigrated)."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS), engine.connect() as connection:
             revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except ProgrammingError as error:
+        raise NotMigrated("The database is not migrated.", retry_after_seconds=5) from error
     except (OSError, SQLAlchemyError) as error:
-        raise ServiceUnavailable("The database does not answer or is not migrated.", retry_after_seconds=1) from error
+        raise ServiceUnavailable("The database does not answer.", retry_after_seconds=1) from error
     if not is_current(revision):
-        raise ServiceUnavailable("The database is not migrated.", retry_after_seconds=5)
+        raise NotMigrated("The database is not migrated.", retry_after_seconds=5)

@@ -1,0 +1,82 @@
+"""What the operator hears while the database is not there yet, or not migrated."""
+
+import asyncio
+import logging
+import time
+
+import rich_click as click
+from sqlalchemy.engine import make_url
+
+from cms_service.app import check_database
+from cms_service.cli.console import DATABASE_ERRORS, reason_of
+from cms_service.core.config import Settings
+from cms_service.core.database import current_revision, direct_url
+from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
+
+DEVELOPMENT_WAIT_SECONDS = 30
+LOOK_SECONDS = 1.0
+REMIND_SECONDS = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class DatabaseWatch:
+    """Asks until the database is there, migrated and set up with our secret key; then never again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._is_done = False
+        self._obstacle: str | None = None
+        self._look_at = self._remind_at = time.monotonic()
+
+    def look(self) -> None:
+        """Asks once a second at most. Says what is in the way when that changes, and once a minute.
+
+        Raises ConfigurationError where the database was set up with another secret key.
+        """
+        if self._is_done or time.monotonic() < self._look_at:
+            return
+        obstacle = self._find_obstacle()
+        now = time.monotonic()
+        self._look_at = now + LOOK_SECONDS
+        if obstacle is None:
+            self._is_done = True
+            if self._obstacle is not None:
+                logger.info("the database is there and migrated; requests can be served")
+        elif obstacle != self._obstacle or now >= self._remind_at:
+            self._remind_at = now + REMIND_SECONDS
+            logger.warning("%s; readiness answers 503 until then", obstacle)
+        self._obstacle = obstacle
+
+    def _find_obstacle(self) -> str | None:
+        try:
+            asyncio.run(check_database(self._settings))
+        except NotMigrated:
+            return "the database is not migrated: run `cms-service migrate`"
+        except (ServiceUnavailable, *DATABASE_ERRORS) as error:
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            return f"waiting for PostgreSQL at {_address(self._settings)}: {reason_of(cause)}"
+        return None
+
+
+def wait_for_database(settings: Settings) -> None:
+    """Until the database answers, which in development is not long; then its error is raised."""
+    deadline = time.monotonic() + DEVELOPMENT_WAIT_SECONDS
+    is_told = False
+    while True:
+        try:
+            current_revision(direct_url(settings))
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+        if not is_told:
+            click.echo(f"Waiting for PostgreSQL at {_address(settings)} …", err=True)
+            is_told = True
+        time.sleep(LOOK_SECONDS / 2)
+
+
+def _address(settings: Settings) -> str:
+    url = make_url(settings.database_url or "").set(drivername="postgresql")
+    return url.render_as_string(hide_password=True)

@@ -1,0 +1,46 @@
+"""What can be asked of the database about its own state."""
+
+import re
+from datetime import datetime
+
+from sqlalchemy import func, select, text
+
+from cms_service.core.database import UnitOfWork
+
+REFUSED = """
+SELECT relation.relname FROM pg_class relation
+WHERE relation.relnamespace = current_schema()::regnamespace
+  AND relation.relkind IN ('r', 'p') AND NOT relation.relispartition AND relation.relname <> 'alembic_version'
+  AND NOT (has_table_privilege(relation.oid, 'SELECT') AND has_table_privilege(relation.oid, 'INSERT'))
+ORDER BY relation.relname
+"""
+PARTITIONS = """
+SELECT relation.relname FROM pg_inherits
+JOIN pg_class relation ON relation.oid = pg_inherits.inhrelid
+WHERE pg_inherits.inhparent = 'audit_events'::regclass
+"""
+
+
+class InspectionRepository:
+    """Reads the catalogs and changes nothing."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._session = work.session
+
+    async def list_refused_tables(self) -> list[str]:
+        """The tables that this role may not read or not add to."""
+        return list((await self._session.scalars(text(REFUSED))).all())
+
+    async def list_audit_months(self) -> set[tuple[int, int]]:
+        """The years and months that have a partition of the audit trail."""
+        names = (await self._session.scalars(text(PARTITIONS))).all()
+        matches = (re.fullmatch(r"audit_events_(\d{4})_(\d{2})", name) for name in names)
+        return {(int(match[1]), int(match[2])) for match in matches if match}
+
+    async def has_stray_audit_events(self) -> bool:
+        """Whether events lie where no month is theirs."""
+        return bool(await self._session.scalar(text("SELECT EXISTS (SELECT FROM audit_events_default)")))
+
+    async def now(self) -> datetime:
+        """The database's."""
+        return (await self._session.execute(select(func.now()))).scalar_one()

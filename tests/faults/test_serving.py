@@ -1,0 +1,250 @@
+"""The service is told to end, a worker is killed, and the database comes late: nobody who heeds readiness notices."""
+
+import asyncio
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from cms_service.core.database import upgrade
+from tests.api.cluster import TLS, open_connections
+from tests.api.problems import code_of
+from tests.eventually import eventually
+from tests.factories import PermissionCreateFactory
+from tests.fixtures import Cluster, Database, DatabaseFactory, Service, ServiceFactory, service_environ, sign_in
+
+pytestmark = pytest.mark.fault
+
+PERMISSIONS = "/api/v1/permissions"
+FRESH = httpx.Limits(max_keepalive_connections=0)
+WORKERS = "2"
+
+
+class Traffic:
+    """Clients that send requests for as long as readiness says yes, as behind a load balancer."""
+
+    def __init__(self, service: Service, token: str) -> None:
+        self._service = service
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._is_ready = True
+        self.outcomes: Counter[str] = Counter()
+
+    async def flow(self) -> None:
+        """Returns when the last client has its last answer."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._balance())
+            for _ in range(8):
+                group.create_task(self._send(httpx.Limits(max_connections=1)))
+            for _ in range(4):
+                group.create_task(self._send(FRESH))
+
+    async def _balance(self) -> None:
+        async with self._client(FRESH) as http:
+            while self._is_ready:
+                self._is_ready = (await http.get("/health/ready")).is_success
+                await asyncio.sleep(0.1)
+
+    async def _send(self, limits: httpx.Limits) -> None:
+        async with self._client(limits) as http:
+            while self._is_ready:
+                try:
+                    response = await http.get("/api/v1/users/me", headers=self._headers)
+                    self.outcomes[str(response.status_code)] += 1
+                except httpx.TransportError as error:
+                    self.outcomes[type(error).__name__] += 1
+
+    def _client(self, limits: httpx.Limits) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self._service.url, limits=limits, timeout=20, verify=TLS)
+
+
+async def is_refused(service: Service) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    except ConnectionRefusedError:
+        return True
+    writer.close()
+    return False
+
+
+def workers_of(service: Service) -> set[int]:
+    tasks = Path(f"/proc/{service.process.pid}/task").glob("*/children")
+    return {int(pid) for path in tasks for pid in path.read_text().split()}
+
+
+async def test_nobody_who_heeds_readiness_notices_when_the_service_is_told_to_stop(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    database = await fresh_database()
+    service = await service_factory(
+        database,
+        workers=WORKERS,
+        drain_seconds="3",
+        database_lock_timeout_seconds="30",
+        database_command_timeout_seconds="30",
+    )
+    blocking = await database.connect()
+
+    async def waiting() -> bool:
+        query = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'permissions'::regclass"
+        return bool(await blocking.fetchval(query) == 4)
+
+    async with (
+        httpx.AsyncClient(base_url=service.url, timeout=30, verify=TLS) as http,
+        open_connections([service], 8) as connections,
+    ):
+        admin = await sign_in(http, service.admin_email, service.admin_password)
+        traffic = Traffic(service, admin.access_token)
+        flow = asyncio.create_task(traffic.flow())
+        async with blocking.transaction():
+            await blocking.execute("LOCK TABLE permissions IN SHARE MODE")
+            bodies = [msgspec.to_builtins(PermissionCreateFactory.build()) for _ in range(4)]
+            writes = [asyncio.create_task(admin.post(PERMISSIONS, body)) for body in bodies]
+            await eventually(waiting)
+            told_at = time.monotonic()
+            service.process.terminate()
+
+            async def has_begun() -> bool:
+                return not (await http.get("/health/ready")).is_success
+
+            await eventually(has_begun)
+            ready = await asyncio.gather(*(connection.get("/health/ready") for connection in connections))
+            live = [await http.get("/health/live") for _ in range(4)]
+            served = await admin.get("/api/v1/users/me")
+            await flow
+            await eventually(lambda: is_refused(service))
+            served_for = time.monotonic() - told_at
+            has_ended_early = service.process.poll() is not None
+        written = await asyncio.gather(*writes)
+
+    await blocking.close()
+    await service.stop()
+    assert [code_of(response, 503) for response in ready] == ["service_unavailable"] * len(connections)
+    assert {response.status_code for response in [*live, served]} == {200}
+    assert {response.headers.get("connection") for response in [*ready, *live, served]} == {"close"}
+    assert traffic.outcomes.keys() == {"200"}, traffic.outcomes
+    assert served_for >= 3
+    assert not has_ended_early
+    assert [response.status_code for response in written] == [201] * 4
+    assert service.process.returncode == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_second_signal_ends_the_waiting(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory, second: signal.Signals
+) -> None:
+    service = await service_factory(await fresh_database(), drain_seconds="300")
+
+    service.process.terminate()
+    async with httpx.AsyncClient(base_url=service.url) as http:
+
+        async def is_draining() -> bool:
+            return (await http.get("/health/ready")).status_code == 503
+
+        await eventually(is_draining)
+    await service.stop(second)
+
+    assert service.process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux tells whose children they are")
+async def test_killed_worker_is_replaced_while_the_others_serve(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    service = await service_factory(await fresh_database(), workers=WORKERS)
+    before = workers_of(service)
+    victim = min(before)
+    assert len(before) == int(WORKERS)
+    traffic = Counter[int]()
+
+    os.kill(victim, signal.SIGKILL)
+
+    async def is_replaced() -> bool:
+        # What was on its way to the dead one is lost; who comes now is served by the other.
+        async with httpx.AsyncClient(base_url=service.url, limits=FRESH, verify=TLS, timeout=10) as http:
+            traffic[(await http.get("/health/ready")).status_code] += 1
+        now = workers_of(service)
+        return victim not in now and len(now) == len(before)
+
+    async def is_gone() -> bool:
+        return victim not in workers_of(service)
+
+    await eventually(is_gone)
+    await eventually(is_replaced)
+    async with open_connections([service], 2) as connections:
+        for connection in connections:
+            traffic[(await connection.get("/health/ready")).status_code] += 1
+    assert traffic.keys() == {200}
+
+
+@pytest.fixture
+async def closed_database(
+    cluster: Cluster, fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> Database:
+    """Migrated and set up by a service with the secret key of the tests; nobody gets in for now."""
+    database = await fresh_database()
+    service = await service_factory(database)
+    await service.stop()
+    await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+    return database
+
+
+def production(database: Database, directory: Path, **overrides: str) -> Service:
+    environ = service_environ(database, env="production", public_url="https://accounts.example.org", **overrides)
+    return Service(environ, directory)
+
+
+async def test_service_waits_for_its_database_and_says_so(
+    cluster: Cluster, closed_database: Database, tmp_path: Path
+) -> None:
+    service = production(closed_database, tmp_path, workers=WORKERS)
+    await service.wait_until_live()
+    await cluster.execute(f"ALTER DATABASE {closed_database.name} ALLOW_CONNECTIONS true")
+    await service.wait_until_ready()
+
+    async def is_told() -> bool:
+        return "the database is there" in service.log.read_text()
+
+    await eventually(is_told)
+    await service.stop()
+
+    lines = [line for line in service.log.read_text().splitlines() if "PostgreSQL at" in line]
+    assert len(lines) == 1
+    assert "readiness answers 503 until then" in lines[0]
+    assert service.process.returncode == 0
+
+
+async def test_service_ends_when_its_late_database_has_another_secret_key(
+    cluster: Cluster, closed_database: Database, tmp_path: Path
+) -> None:
+    service = production(closed_database, tmp_path, secret_key=os.urandom(32).hex())
+    await service.wait_until_live()
+
+    await cluster.execute(f"ALTER DATABASE {closed_database.name} ALLOW_CONNECTIONS true")
+    assert await asyncio.to_thread(service.process.wait, 30) == 2
+
+    assert "cms-service: CMS_SECRET_KEY is not the one under which signing key" in service.log.read_text()
+
+
+async def test_service_says_what_to_do_when_its_late_database_is_not_migrated(
+    cluster: Cluster, fresh_database: DatabaseFactory, tmp_path: Path
+) -> None:
+    database = await fresh_database(is_migrated=False)
+    await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+    service = production(database, tmp_path)
+    await service.wait_until_live()
+    await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
+
+    async def is_told() -> bool:
+        return "run `cms-service migrate`" in service.log.read_text()
+
+    await eventually(is_told)
+    await asyncio.to_thread(upgrade, database.url)
+    await service.wait_until_ready()
+    await service.stop()
+    assert service.process.returncode == 0
+    service.refuse_tracebacks()

@@ -1,0 +1,263 @@
+"""The doctor, on databases that are really in the state that it has to notice."""
+
+import asyncio
+import json
+import secrets
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from cms_service.app import create_administrator, diagnose, signing_keys
+from cms_service.core.config import Settings, load_settings
+from cms_service.core.database import create_engine, unit_of_work
+from cms_service.core.dependencies import SystemClock
+from cms_service.core.security import Sealer, derive_key
+from cms_service.schemas import Diagnosis, Finding, Verdict
+from cms_service.services import Doctor
+from tests.fixtures import Cluster, Database, DatabaseFactory, service_environ
+
+OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
+CANARY = "Zq81-canary-of-the-doctor"
+PASSWORD = "fifteen characters or more"
+
+
+def settings_for(database: Database, **overrides: str) -> Settings:
+    return load_settings(service_environ(database, database_fast_lane_connections="1", **overrides))
+
+
+def is_odd(diagnosis: Diagnosis) -> dict[str, Verdict]:
+    assert all((finding.advice is None) == (finding.verdict is OK) for finding in diagnosis.findings)
+    assert CANARY not in repr(diagnosis)
+    return {finding.check: finding.verdict for finding in diagnosis.findings if finding.verdict is not OK}
+
+
+def finding(diagnosis: Diagnosis, check: str) -> Finding:
+    return next(finding for finding in diagnosis.findings if finding.check == check)
+
+
+@pytest.fixture
+async def healthy(fresh_database: DatabaseFactory) -> Database:
+    """With an administrator and a signing key."""
+    database = await fresh_database()
+    settings = settings_for(database)
+    await create_administrator(settings, "ann@example.org", PASSWORD)
+    async with signing_keys(settings) as keys:
+        await keys.keep_up()
+    return database
+
+
+async def execute(database: Database, *statements: str) -> None:
+    connection = await database.connect()
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def test_nothing_is_wrong_and_nothing_is_changed_when_all_is_well(healthy: Database) -> None:
+    connection = await healthy.connect()
+    census = """SELECT count(*) + (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables)
+                     + (SELECT count(*) FROM audit_events) FROM signing_keys"""
+    before = await connection.fetchval(census)
+
+    diagnosis = await diagnose(settings_for(healthy))
+
+    assert is_odd(diagnosis) == {}
+    assert diagnosis.verdict is OK
+    assert len(diagnosis.findings) == 15
+    assert await connection.fetchval(census) == before
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        (["UPDATE alembic_version SET version_num = 'access_changes'"], {"migrations": FAIL}),
+        (["UPDATE alembic_version SET version_num = 'of_next_year'"], {"migrations": WARN}),
+        (["ALTER DATABASE {name} SET default_transaction_read_only = on"], {"database": FAIL, "direct_database": FAIL}),
+        (["ALTER DATABASE {name} CONNECTION LIMIT 11"], {"connections": FAIL}),
+        (["ALTER DATABASE {name} CONNECTION LIMIT 23"], {"connections": WARN}),
+        (["DELETE FROM user_roles"], {"administrator": FAIL}),
+        (["UPDATE signing_keys SET active_from = active_from - interval '1 year'"], {"signing_keys": WARN}),
+        (["UPDATE signing_keys SET active_from = active_from + interval '1 day'"], {"signing_keys": FAIL}),
+        (["DROP TABLE {this_month}"], {"audit_partitions": FAIL}),
+        (["DROP TABLE {next_month}"], {"audit_partitions": WARN}),
+        (
+            ["INSERT INTO audit_events (id, action, target_type, at) SELECT gen_random_uuid(), 'a', 'b', '2001-01-01'"],
+            {"audit_partitions": WARN},
+        ),
+    ],
+)
+async def test_state_of_the_database_is_noticed(
+    healthy: Database, statements: Sequence[str], expected: dict[str, Verdict]
+) -> None:
+    this_month = datetime.now().astimezone().replace(day=1)
+    next_month = this_month + timedelta(days=31)
+    names = {
+        "name": healthy.name,
+        "this_month": f"audit_events_{this_month:%Y_%m}",
+        "next_month": f"audit_events_{next_month:%Y_%m}",
+    }
+    await execute(healthy, *(statement.format(**names) for statement in statements))
+
+    diagnosis = await diagnose(settings_for(healthy))
+
+    assert is_odd(diagnosis) == expected
+    assert diagnosis.verdict is max(expected.values(), key=[OK, WARN, FAIL].index)
+
+
+async def test_pending_revisions_are_named_in_their_order(fresh_database: DatabaseFactory) -> None:
+    empty = await diagnose(settings_for(await fresh_database(is_migrated=False)))
+
+    assert is_odd(empty) == {"migrations": FAIL}
+    assert "the database is at base; pending: accounts_and_access, audit_trail, " in finding(empty, "migrations").found
+    assert finding(empty, "migrations").advice == "Run `cms-service migrate`."
+    assert empty.findings[-1].check == "migrations", "what builds on it is left out"
+
+
+async def test_unreachable_database_is_told_without_its_password(healthy: Database) -> None:
+    away = f"postgresql://cms:{CANARY}@127.0.0.1:1/cms"
+    nobody = make_url(healthy.url).set(username="nobody-here", password=CANARY).render_as_string(hide_password=False)
+
+    diagnosis = await diagnose(settings_for(healthy, database_url=away))
+    stranger = await diagnose(settings_for(healthy, database_url=nobody.replace("+asyncpg", "")))
+
+    assert is_odd(diagnosis) == is_odd(stranger) == {"database": FAIL, "direct_database": FAIL}
+    assert finding(diagnosis, "database").found.startswith("127.0.0.1:1/cms as cms: ")
+    assert 'role "nobody-here" does not exist' in finding(stranger, "database").found
+
+
+async def test_two_addresses_have_to_lead_to_one_database(healthy: Database, fresh_database: DatabaseFactory) -> None:
+    other = await fresh_database()
+
+    diagnosis = await diagnose(settings_for(healthy, database_direct_url=other.url))
+
+    assert is_odd(diagnosis)["direct_database"] is FAIL
+    assert "is another database" in finding(diagnosis, "direct_database").found
+
+
+@asynccontextmanager
+async def numbering_pooler(database: Database, directory: Path) -> AsyncIterator[str]:
+    """What tells every pooler: it gives its clients backend numbers of its own (BackendKeyData)."""
+    host = str(make_url(database.url).query["host"])
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            start = data.find(b"K\x00\x00\x00\x0c")
+            if start >= 0:
+                data = data[: start + 5] + b"\x00\x00\x00\x07" + data[start + 9 :]
+            writer.write(data)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.5432")
+        for one in (relay(reader, theirs[1]), relay(theirs[0], writer)):
+            tasks.add(asyncio.create_task(one))
+
+    async with await asyncio.start_unix_server(accept, directory / ".s.PGSQL.5432"):
+        yield f"postgresql://postgres@/{database.name}?host={quote(str(directory))}&port=5432"
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_pooler_is_told_from_postgresql(healthy: Database, reachable_path: Path) -> None:
+    async with numbering_pooler(healthy, reachable_path) as pooler:
+        both = is_odd(await diagnose(settings_for(healthy, database_url=pooler)))
+        runtime = is_odd(
+            await diagnose(settings_for(healthy, database_url=pooler, database_direct_url=healthy.url, workers="9"))
+        )
+        direct = is_odd(await diagnose(settings_for(healthy, database_direct_url=pooler)))
+
+    assert both == {"pooler": FAIL, "direct_database": FAIL}
+    assert runtime == {}
+    assert direct == {"pooler": WARN, "direct_database": FAIL}
+
+
+async def test_secret_keys_are_tried_on_the_signing_keys(healthy: Database) -> None:
+    old, new = settings_for(healthy).secret_key.hex(), secrets.token_hex(32)
+    wrong = settings_for(healthy, secret_key=new)
+    swapped = settings_for(healthy, secret_key=new, secret_key_previous=old)
+
+    refused, before = await diagnose(wrong), await diagnose(swapped)
+    async with signing_keys(swapped) as keys:
+        await keys.keep_up()
+    after = await diagnose(swapped)
+
+    assert is_odd(refused) == {"signing_keys": FAIL}
+    assert "CMS_SECRET_KEY is not the one" in finding(refused, "signing_keys").found
+    assert is_odd(before) == {"signing_keys": WARN, "previous_secret_key": WARN}
+    assert is_odd(after) == {"previous_secret_key": WARN}
+
+
+async def test_role_without_privileges_is_told(cluster: Cluster, healthy: Database) -> None:
+    role = f"poor_{secrets.token_hex(4)}"
+    await execute(healthy, f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
+    url = make_url(healthy.url).set(username=role).render_as_string().replace("+asyncpg", "")
+
+    diagnosis = await diagnose(settings_for(healthy, database_url=url))
+
+    assert is_odd(diagnosis) == {"table_privileges": FAIL}
+    assert "users" in finding(diagnosis, "table_privileges").found
+    await execute(healthy, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+class SkewedClock(SystemClock):
+    def __init__(self, seconds: float) -> None:
+        self._offset = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        return super().now() + self._offset
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(1, {}), (-10, {"clock": WARN}), (60, {"clock": FAIL})])
+async def test_clock_is_compared_with_the_database(
+    healthy: Database, seconds: float, expected: dict[str, Verdict]
+) -> None:
+    settings = settings_for(healthy)
+    engine = create_engine(settings)
+    sealer = Sealer(derive_key(settings.secret_key, "signing-keys"))
+
+    diagnosis = await Doctor(settings, partial(unit_of_work, engine), sealer, SkewedClock(seconds)).examine()
+
+    await engine.dispose()
+    assert is_odd(diagnosis) == expected
+
+
+@pytest.mark.slow
+async def test_command_tells_people_and_machines_and_ends_with_what_it_found(healthy: Database, tmp_path: Path) -> None:
+    logged = []
+
+    async def run(*arguments: str, **overrides: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cms_service", "doctor", *arguments),
+            env=service_environ(healthy, **overrides),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await process.communicate()
+        logged.append(err.decode())
+        return process.returncode or 0, out.decode()
+
+    away = f"postgresql://cms:{CANARY}@127.0.0.1:1/cms"
+    good, machine = await run(), await run("--json")
+    failing, wrong = await run("--json", database_url=away), await run("--json", port="http", workers="0")
+    new = {"database_url": "", "secret_key": "", "data_dir": str(tmp_path / "none")}
+    nothing_there = await run("--json", **new)
+
+    assert good[0] == 0, good[1]
+    assert good[1].endswith("\n15 ok, 0 to look at, 0 failing.\n")
+    assert (machine[0], json.loads(machine[1])["verdict"]) == (0, "ok")
+    assert (failing[0], json.loads(failing[1])["verdict"]) == (1, "fail")
+    assert (wrong[0], len(json.loads(wrong[1])["findings"])) == (2, 2)
+    assert (nothing_there[0], json.loads(nothing_there[1])["verdict"]) == (2, "fail")
+    assert not (tmp_path / "none").exists()
+    assert CANARY not in failing[1] + "".join(logged)

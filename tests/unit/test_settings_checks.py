@@ -1,0 +1,90 @@
+"""What the doctor says about settings that are legal and seldom meant."""
+
+import resource
+from collections.abc import Iterator
+
+import pytest
+
+from cms_service.core.config import list_problems, load_settings
+from cms_service.schemas import Verdict
+from cms_service.services import check_settings
+
+CANARY = "Zq81-canary-of-the-doctor"
+PRODUCTION = {
+    "CMS_ENV": "production",
+    "CMS_PUBLIC_URL": "https://accounts.example.org",
+    "CMS_DATABASE_URL": f"postgresql://cms:{CANARY}@db.internal/cms",
+    "CMS_SECRET_KEY": "7Uq0VbYc0oV0m6kq1r4sQ2hZt3Xx9LwPj5NfG8aBcDE=",
+}
+
+
+def verdicts(**overrides: str) -> dict[str, Verdict]:
+    settings = load_settings(PRODUCTION | {f"CMS_{name.upper()}": text for name, text in overrides.items()})
+    findings = list(check_settings(settings))
+    assert all((finding.advice is None) == (finding.verdict is Verdict.OK) for finding in findings)
+    assert CANARY not in repr(findings)
+    return {finding.check: finding.verdict for finding in findings}
+
+
+def test_nothing_is_wrong_with_the_least_that_production_needs() -> None:
+    assert set(verdicts().values()) == {Verdict.OK}
+
+
+@pytest.mark.parametrize(
+    ("check", "verdict", "overrides"),
+    [
+        ("public_url", Verdict.WARN, {"public_url": "http://accounts.example.org"}),
+        ("public_url", Verdict.WARN, {"public_url": "https://127.0.0.1:8000"}),
+        ("trusted_proxies", Verdict.FAIL, {"trusted_proxies": "10.0.0.0/8,0.0.0.0/0"}),
+        ("trusted_proxies", Verdict.FAIL, {"trusted_proxies": "::/0"}),
+        ("trusted_proxies", Verdict.WARN, {"trusted_proxies": "128.0.0.0/1"}),
+        ("trusted_proxies", Verdict.OK, {"trusted_proxies": "10.0.0.0/8,fd00::/8,198.51.100.7"}),
+        ("trusted_proxies", Verdict.WARN, {"host": "0.0.0.0"}),  # noqa: S104 - nobody listens
+        ("trusted_proxies", Verdict.OK, {"host": "0.0.0.0", "trusted_proxies": "10.1.2.3"}),  # noqa: S104
+        ("cors_origins", Verdict.WARN, {"cors_origins": "https://a.example.org,http://b.example.org"}),
+        ("cors_origins", Verdict.OK, {"cors_origins": "https://a.example.org"}),
+        ("admin_password", Verdict.WARN, {"admin_password": f"{CANARY} and more"}),
+        ("log_level", Verdict.WARN, {"log_level": "debug"}),
+    ],
+)
+def test_pitfall_of_production_is_told(check: str, verdict: Verdict, overrides: dict[str, str]) -> None:
+    found = verdicts(**overrides)
+
+    assert found.pop(check) is verdict
+    assert set(found.values()) == {Verdict.OK}
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("few_files")
+def test_too_few_open_files_are_told() -> None:
+    assert verdicts()["open_files"] is Verdict.WARN
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    environ = PRODUCTION | {"CMS_PORT": "http", "CMS_PORTT": "1", "CMS_WORKERS": "65", "CMS_SECRET_KEY": ""}
+
+    problems = list_problems(environ)
+
+    assert [problem.split()[0] for problem in problems] == ["CMS_PORTT", "CMS_PORT", "CMS_WORKERS", "CMS_SECRET_KEY"]
+    assert list_problems(PRODUCTION) == []
+
+
+def test_every_contradiction_is_listed_at_once() -> None:
+    environ = PRODUCTION | {
+        "CMS_REFRESH_ABSOLUTE_SECONDS": "60",
+        "CMS_SIGNING_KEY_SECONDS": "60",
+        "CMS_DATABASE_URL": "postgresql://cms:changeme@db.internal/cms",
+    }
+
+    assert [problem.split()[0] for problem in list_problems(environ)] == [
+        "CMS_REFRESH_ABSOLUTE_SECONDS",
+        "CMS_SIGNING_KEY_SECONDS",
+        "CMS_DATABASE_URL",
+    ]
