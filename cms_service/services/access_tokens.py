@@ -23,6 +23,8 @@ class AccessTokenReader:
         self._access_tokens = access_tokens
         self._clock = clock
         self._verified: OrderedDict[bytes, UserClaims | ServiceClaims] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
 
     async def read(self, token: str) -> UserClaims | ServiceClaims:
         """What the token says.
@@ -33,10 +35,16 @@ class AccessTokenReader:
         """
         digest = sha256(token.encode()).digest()
         claims = self._verified.get(digest)
-        if claims is None or not self._still_counts(claims):
-            claims = await self._verify(token)
-            self._remember(digest, claims)
+        if claims is not None and self._still_counts(claims):
+            self.hits += 1
+            return claims
+        self.misses += 1
+        claims = await self._verify(token)
+        self._remember(digest, claims)
         return claims
+
+    def __len__(self) -> int:
+        return len(self._verified)
 
     async def _verify(self, token: str) -> UserClaims | ServiceClaims:
         key = await self._key_ring.verifier(self._access_tokens.key_id(token))

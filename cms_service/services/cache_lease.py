@@ -35,6 +35,10 @@ class CacheKeeper:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._is_hearing: bool | None = None
+        self.heard_at = 0.0
+        """When the database last answered, in seconds since the epoch by the clock of this machine."""
+        self.lapses = 0
+        """How often that has ended."""
 
     async def keep(self) -> None:
         """Until cancelled. Whatever fails is tried again soon; meanwhile requests read the database."""
@@ -48,6 +52,7 @@ class CacheKeeper:
                 if translate_error(error) is None:
                     _log.exception("cache_not_kept")
                 if self._is_hearing is not False:
+                    self.lapses += 1
                     _log.warning("cache_bypassed", cause=type(error).__name__)
                     retry_seconds = FIRST_RETRY_SECONDS
                 self._is_hearing = False
@@ -86,6 +91,7 @@ class CacheKeeper:
         if not self._is_hearing:
             self._is_hearing = True
             _log.info("cache_trusted")
+        self.heard_at = self._clock.now().timestamp()
         # Counted from before the request, so that the lease is over here before it is over for the database.
         self._memory.trust(asked_at + self._lease_seconds, news.now - (asked_at + answered_at) / 2)
 

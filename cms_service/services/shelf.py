@@ -18,11 +18,15 @@ class Shelf(Generic[K, V]):
         self._seconds = seconds
         self._clock = clock
         self._values: OrderedDict[K, tuple[V, float]] = OrderedDict()
+        self.hits = 0
+        self.misses = 0
 
     def get(self, key: K) -> V | None:
         found = self._values.get(key)
         if found is None or found[1] <= self._clock.steady():
+            self.misses += 1
             return None
+        self.hits += 1
         self._values.move_to_end(key)
         return found[0]
 

@@ -11,6 +11,8 @@ from litestar.types import ASGIApp
 
 from cms_service.api import Envelope
 from cms_service.cli.console import prepare
+from cms_service.cli.draining import Draining
+from cms_service.cli.observing import Observing, observing
 from cms_service.cli.serving import load_application
 from cms_service.core.config import Settings
 from cms_service.core.security import requires
@@ -22,8 +24,8 @@ async def guarded() -> Greeting:
     return GREETING
 
 
-def load_with_guarded(settings: Settings) -> ASGIApp:
-    application = load_application(settings)
+def load_with_guarded(settings: Settings, draining: Draining, seen: Observing) -> ASGIApp:
+    application = load_application(settings, draining, seen)
     if not isinstance(application, Envelope):
         raise TypeError("The outermost application is another one now.")
     application.litestar.register(guarded)
@@ -31,7 +33,9 @@ def load_with_guarded(settings: Settings) -> ASGIApp:
 
 
 def main() -> None:
-    serve(int(sys.argv[1]), partial(load_with_guarded, prepare()))
+    settings = prepare()
+    with observing() as seen:
+        serve(int(sys.argv[1]), partial(load_with_guarded, settings, Draining(0), seen))
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ def log_dictconfig(settings: Settings) -> dict[str, Any]:
             "granian.access": {"level": "CRITICAL", "propagate": True},
             # Below WARNING it logs statements with their parameters.
             "sqlalchemy": {"level": "WARNING"},
+            "cms_service.core.database.pool": {"level": "WARNING"},  # SQLAlchemy's, named after our class.
         },
     }
 

@@ -8,11 +8,12 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from cms_service.core.config.logging import StandardError, level_of
 from cms_service.core.config.settings import LogFormat, Settings
 
-PROBES = "/health/"
+PROBES = ("/health/", "/metrics")
 """Requests that are of interest only to who looks for faults."""
 
 _log = structlog.get_logger("cms_service.requests")
@@ -28,6 +29,8 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: float
     subject_id: UUID | None
     request_id: str
+    trace_id: str | UnsetType = UNSET
+    """Where the request is traced."""
 
 
 class _Line(LoggedRequest, frozen=True, kw_only=True):
@@ -59,6 +62,7 @@ def request_logger(settings: Settings) -> RequestLogger:
             duration_ms=request.duration_ms,
             subject_id=request.subject_id,
             request_id=request.request_id,
+            trace_id=request.trace_id,
             timestamp=now,
         )
         stream.write(encode(line) + b"\n")
@@ -69,4 +73,4 @@ def request_logger(settings: Settings) -> RequestLogger:
 
 def _log_request(request: LoggedRequest) -> None:
     log = _log.debug if request.path.startswith(PROBES) else _log.info
-    log("request", **msgspec.structs.asdict(request))
+    log("request", **{name: value for name, value in msgspec.structs.asdict(request).items() if value is not UNSET})

@@ -11,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cms_service.core.config import Settings
 from cms_service.core.database.connecting import connect_arguments, is_behind_pooler
+from cms_service.core.database.pool import WatchedPool
 
 
 def create_engine(settings: Settings) -> AsyncEngine:
@@ -29,6 +30,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         connect_args=arguments,
         pool_size=settings.database_pool_size,
         max_overflow=0,
+        poolclass=WatchedPool,
         pool_timeout=settings.database_pool_timeout_seconds,
         pool_use_lifo=True,
         hide_parameters=True,

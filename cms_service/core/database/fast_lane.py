@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cms_service.core.config import Settings
 from cms_service.core.database.connecting import connect_arguments
+from cms_service.core.observability import Tracing
 
 _DIALECT: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
 
@@ -31,13 +32,21 @@ class Statement:
 
 
 class FastLane:
-    """A few connections of its own, opened as they are needed; each carries one statement at a time."""
+    """A few connections of its own, opened as they are needed; each carries one statement at a time.
 
-    def __init__(self, settings: Settings) -> None:
+    For whoever watches it, a `ConnectionPool`.
+    """
+
+    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
+        self._tracing = tracing
+        self.limit = settings.database_fast_lane_connections
+        self.busy = 0
+        self.waiting = 0
+        self.timeouts = 0
         self._address = (settings.database_url or "").replace("postgresql+asyncpg://", "postgresql://", 1)
         self._arguments = connect_arguments(settings)
         self._wait_seconds = settings.database_pool_timeout_seconds
-        self._slots = asyncio.Semaphore(settings.database_fast_lane_connections)
+        self._slots = asyncio.Semaphore(self.limit)
         self._idle: list[asyncpg.Connection] = []
 
     async def fetch_row(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
@@ -47,6 +56,21 @@ class FastLane:
             TimeoutError: no connection was free in time, or the server did not answer in time.
             OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
         """
+        if self._tracing is None:
+            return await self._fetch_or_repeat(statement, values)
+        with self._tracing.executing(statement.sql):
+            return await self._fetch_or_repeat(statement, values)
+
+    @property
+    def opened(self) -> int:
+        return self.busy + len(self._idle)
+
+    def close(self) -> None:
+        """No connection is idle any more."""
+        while self._idle:
+            self._idle.pop().terminate()
+
+    async def _fetch_or_repeat(self, statement: Statement, values: dict[str, Any]) -> asyncpg.Record | None:
         try:
             return await self._fetch_row(statement, values)
         except asyncpg.InternalClientError:
@@ -54,13 +78,9 @@ class FastLane:
             self.close()
             return await self._fetch_row(statement, values)
 
-    def close(self) -> None:
-        """No connection is idle any more."""
-        while self._idle:
-            self._idle.pop().terminate()
-
     async def _fetch_row(self, statement: Statement, values: dict[str, Any]) -> asyncpg.Record | None:
         connection = await self._borrow()
+        self.busy += 1
         try:
             return await connection.fetchrow(statement.sql, *statement.arguments(values))
         except asyncpg.PostgresError:
@@ -72,12 +92,12 @@ class FastLane:
         finally:
             if not connection.is_closed():
                 self._idle.append(connection)
+            self.busy -= 1
             self._slots.release()
 
     async def _borrow(self) -> asyncpg.Connection:
         if self._slots.locked():
-            async with asyncio.timeout(self._wait_seconds):
-                await self._slots.acquire()
+            await self._wait_for_slot()
         else:
             await self._slots.acquire()  # Does not wait: a timer for nothing would cost as much as the rest.
         while self._idle:
@@ -89,3 +109,14 @@ class FastLane:
         except BaseException:
             self._slots.release()
             raise
+
+    async def _wait_for_slot(self) -> None:
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            self.timeouts += 1
+            raise
+        finally:
+            self.waiting -= 1

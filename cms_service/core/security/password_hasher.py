@@ -4,8 +4,10 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 from unicodedata import normalize
 
@@ -42,16 +44,37 @@ def _yield_to_others() -> None:
 class PasswordHasher:
     """Argon2id in threads of its own: at most `concurrency` at once, at most `queue_size` waiting."""
 
-    def __init__(self, concurrency: int, queue_size: int, parameters: argon2.Parameters = ARGON2ID) -> None:
+    def __init__(
+        self,
+        concurrency: int,
+        queue_size: int,
+        parameters: argon2.Parameters = ARGON2ID,
+        observe: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`observe` is told how many seconds each hash took, the wait included."""
         self._hasher = argon2.PasswordHasher.from_parameters(parameters)
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="argon2", initializer=_yield_to_others)
+        self._observe = observe
+        self.concurrency = concurrency
         self._limit = concurrency + queue_size
         self._pending = 0
+        self.refused = 0
         self._stand_in = self._hasher.hash("nobody has this password")
+
+    @property
+    def running(self) -> int:
+        """How many passwords are being hashed."""
+        return min(self._pending, self.concurrency)
+
+    @property
+    def waiting(self) -> int:
+        """How many more wait for that."""
+        return self._pending - self.running
 
     def refuse_when_full(self) -> None:
         """Raises Overloaded where the queue is full, for whoever has something to do before."""
         if self._pending >= self._limit:
+            self.refused += 1
             raise Overloaded(retry_after_seconds=1)
 
     async def hash(self, password: str) -> str:
@@ -84,9 +107,10 @@ class PasswordHasher:
         self.refuse_when_full()
         self._pending += 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        future.add_done_callback(self._finished)
+        future.add_done_callback(partial(self._finished, time.perf_counter()))
         # Counted until the thread is done, even when whoever asked has gone.
         return await asyncio.shield(future)
 
-    def _finished(self, _: object) -> None:
+    def _finished(self, began_at: float, _: object) -> None:
         self._pending -= 1
+        self._observe(time.perf_counter() - began_at)
