@@ -1,7 +1,7 @@
 """The OpenAPI document: Litestar tells of routes, msgspec of Structs; what all routes share is added here."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import Enum
 from importlib.metadata import version
@@ -19,6 +19,19 @@ from litestar.typing import FieldDefinition
 
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.client_authentication import BASIC
+from cms_service.api.deprecation import SUNSET
+from cms_service.api.openapi_examples import example_of
+from cms_service.api.openapi_nodes import (
+    NULL,
+    SCHEMAS,
+    component_name,
+    contents,
+    drop_empty_examples,
+    hoisted,
+    nodes,
+    tidy,
+    without_null,
+)
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, REPRESENTATIVES, STATUSES, headers_of, model_of
 from cms_service.api.reference_page import ReferencePage, reference_router
 from cms_service.core.security import PUBLIC, requires
@@ -36,13 +49,9 @@ TAGS = [
     Tag("discovery", "What other services need in order to trust the tokens of this one."),
     Tag("health", "For whoever runs the service."),
 ]
-_SCHEMAS = "#/components/schemas/"
 _RESPONSES = "#/components/responses/"
-_NULL = {"type": "null"}
 _SUCCESSES = {200: "The answer.", 201: "It is created.", 202: "It will be done.", 204: "It is done."}
 _CAMEL_HUMP = re.compile(r"[A-Z]")
-_GENERIC = re.compile(r"(\w+?)_(?:.*\.)?(\w+)_")
-_WHOLE_NUMBER_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
@@ -58,7 +67,7 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
             title="cms-service",
             version=version("cms-service"),
             description="Accounts and access control for a content platform: who is calling, what may they do, and "
-            "who changed that.",
+            "who changed that.\n\nHEAD works wherever GET does, and OPTIONS answers which methods a path has.",
             license=License(name="MIT", identifier="MIT"),
             servers=[Server(url="/", description="The service that this document comes from.")],
             tags=TAGS,
@@ -100,21 +109,26 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
     def _finish(self, document: dict[str, Any]) -> dict[str, Any]:
         """The document as clients get it: the same code makes the same document."""
         types = sorted(self._types, key=str)
-        _, schemas = msgspec.json.schema_components(types, ref_template=f"{_SCHEMAS}{{name}}")
+        _, schemas = msgspec.json.schema_components(types, ref_template=f"{SCHEMAS}{{name}}")
         named = {component_name(name): schema for name, schema in schemas.items()}
+        named |= dict(hoisted(schemas))
         document["components"]["schemas"] = {name: named[name] | {"title": name} for name in sorted(named)}
         document["paths"] = dict(sorted(document["paths"].items()))
         for path, item in document["paths"].items():
             for operation in item.values():
                 _finish_operation(operation, path, self._handlers[operation["operationId"]])
-        used = {node["$ref"] for node in _nodes(document["paths"]) if "$ref" in node}
+        used = {node["$ref"] for node in nodes(document["paths"]) if "$ref" in node}
         document["components"]["responses"] = {
-            error.__name__: _response(status)
+            error.__name__: _response(status, document["components"]["schemas"])
             for status, error in sorted(REPRESENTATIVES.items())
             if _RESPONSES + error.__name__ in used
         }
-        for node in _nodes(document):
-            _tidy(node)
+        for node in nodes(document):
+            tidy(node)
+        for content in contents(document["paths"]):
+            content["example"] = example_of(content["schema"], document["components"]["schemas"])
+        for node in nodes(document["components"]["schemas"]):
+            drop_empty_examples(node)
         return document
 
 
@@ -136,13 +150,6 @@ class _Document(OpenAPI):
         return self.finish(super().to_schema())
 
 
-def component_name(name: str) -> str:
-    """`User` for `UserRead`, `UserPage` for `Page[UserRead]`: clients need not know how we tell our Structs apart."""
-    if generic := _GENERIC.fullmatch(name):
-        return component_name(generic[2]) + generic[1]
-    return name.removesuffix("Read")
-
-
 def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> None:
     """Says what Litestar cannot: who may call, what is never null, and which errors may come."""
     operation["summary"] = handler.summary or _CAMEL_HUMP.sub(r" \g<0>", operation["operationId"]).capitalize()
@@ -152,17 +159,21 @@ def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHa
         operation["security"] = []
     elif handler.opt.get(OPTIONAL):
         operation["security"] = [{"bearerAuth": []}, {}]
+    if sunset := handler.opt.get(SUNSET):
+        operation["x-sunset"] = sunset
     permissions = [guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)]
     for permission in permissions:
         operation["description"] += f"\n\nNeeds the permission `{permission}`."
     for parameter in operation.get("parameters", []):
-        parameter["schema"] = _without_null(parameter["schema"])
+        if parameter["in"] == "path":
+            parameter.setdefault("description", f"Id of the {parameter['name'].removesuffix('_id').replace('_', ' ')}.")
+        parameter["schema"] = without_null(parameter["schema"])
         for name in ("allowEmptyValue", "allowReserved"):
             parameter.pop(name, None)
         parameter["schema"].pop("description", None)
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        operation["requestBody"]["required"] = _NULL not in content["schema"].get("oneOf", [])
-        content["schema"] = _without_null(content["schema"])
+        operation["requestBody"]["required"] = NULL not in content["schema"].get("oneOf", [])
+        content["schema"] = without_null(content["schema"])
     statuses = _statuses_of(operation, path) | ({403} if permissions else set())
     _finish_responses(operation["responses"], statuses, handler)
 
@@ -185,7 +196,7 @@ def _statuses_of(operation: dict[str, Any], path: str) -> set[int]:
 def _finish_responses(responses: dict[str, Any], statuses: set[int], handler: HTTPRouteHandler) -> None:
     success = responses[str(handler.status_code)]
     success["description"] = handler.response_description or _SUCCESSES[handler.status_code]
-    if all(content["schema"] == _NULL for content in success.get("content", {}).values()):
+    if all(content["schema"] == NULL for content in success.get("content", {}).values()):
         success.pop("content", None)
     success["headers"] = {
         name: header | {"required": True, "schema": {"type": "string"}}
@@ -205,55 +216,23 @@ def _finish_responses(responses: dict[str, Any], statuses: set[int], handler: HT
 def _is_of_another_form(response: dict[str, Any]) -> bool:
     """Whether a standard words the refusal, instead of a problem document."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
-    return bool(schema.get("$ref") == f"{_SCHEMAS}{OAuthError.__name__}")
+    return bool(schema.get("$ref") == f"{SCHEMAS}{OAuthError.__name__}")
 
 
-def _response(status: int) -> dict[str, Any]:
+def _response(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
     errors = [error for error, its_status in STATUSES.items() if its_status == status]
+    schema = {"$ref": f"{SCHEMAS}{model_of(status).__name__}"}
+    first = errors[0]()
+    told = {
+        "type": f"/problems/{first.code}",
+        "title": first.title,
+        "status": status,
+        "detail": first.detail or first.title,
+    }
+    example = example_of(schema, schemas) | told | {"code": first.code}
     response = {
         "description": " ".join(f"`{error.code}`: {error.title}" for error in errors),
-        "content": {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}{model_of(status).__name__}"}}},
+        "content": {PROBLEM_MEDIA_TYPE: {"schema": schema, "example": example}},
     }
-    headers = {name: {"required": True, "schema": {"type": "string"}} for name in headers_of(errors[0]())}
+    headers = {name: {"required": True, "schema": {"type": "string"}} for name in headers_of(first)}
     return response | ({"headers": headers} if headers else {})
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Parameters and bodies are absent, never null."""
-    choices = [choice for choice in schema.get("oneOf", schema.get("allOf", [])) if choice != _NULL]
-    if len(choices) != 1:
-        return schema
-    rest = {
-        key: value
-        for key, value in schema.items()
-        if key not in {"oneOf", "allOf"} and (key, value) != ("default", None)
-    }
-    return {**choices[0], **rest}
-
-
-def _nodes(node: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(node, dict):
-        for child in node.values():
-            yield from _nodes(child)
-        yield node
-    elif isinstance(node, list):
-        for child in node:
-            yield from _nodes(child)
-
-
-def _tidy(node: dict[str, Any]) -> None:
-    reference = node.get("$ref")
-    if isinstance(reference, str) and reference.startswith(_SCHEMAS):
-        node["$ref"] = _SCHEMAS + component_name(reference.removeprefix(_SCHEMAS))
-    if node.get("deprecated") is False:
-        del node["deprecated"]
-    if node.get("required") == [] or node.get("headers") == {}:
-        node.pop("required", None)
-        node.pop("headers", None)
-    if node.get("type") == "integer":
-        for bound in _WHOLE_NUMBER_BOUNDS:
-            if bound in node:
-                node[bound] = int(node[bound])
-        node.setdefault("format", "int32" if node.get("maximum", 2**63) < 2**31 else "int64")
-    if "enum" in node and "type" not in node:
-        node["type"] = "string"

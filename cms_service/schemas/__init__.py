@@ -66,6 +66,7 @@ from cms_service.schemas.explanation import (
     Explanation,
     GrantPath,
 )
+from cms_service.schemas.finding import Diagnosis, Finding, Verdict
 from cms_service.schemas.holder import PermissionGrant, PermissionHolder, RoleUser, SubjectRef
 from cms_service.schemas.jwks import JsonWebKey, JsonWebKeySet
 from cms_service.schemas.oauth import (
@@ -143,6 +144,7 @@ __all__ = [
     "DecisionContext",
     "DenialCode",
     "DenialReason",
+    "Diagnosis",
     "EffectivePermission",
     "EvaluationError",
     "EvaluationItem",
@@ -152,6 +154,7 @@ __all__ = [
     "EvaluationsSemantic",
     "Explanation",
     "FieldError",
+    "Finding",
     "FoundAction",
     "FoundResource",
     "FoundSubject",
@@ -223,4 +226,5 @@ __all__ = [
     "UserSort",
     "UserUpdate",
     "ValidationProblem",
+    "Verdict",
 ]

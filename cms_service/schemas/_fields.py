@@ -1,7 +1,7 @@
 """Types of members that several resources share. Patterns escape with `x`, which every SDK generator reads."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from msgspec import Meta
@@ -10,6 +10,9 @@ from cms_service.core.security import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, emai
 
 ROLE_NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
+
+REQUEST_ID = "0190c8a6-9d31-7254-a04c-e0b8a7f6c593"
+"""The example that stands wherever a request is named."""
 
 CHECK = "check"
 """Key of `Meta.extra`: a rule that a JSON schema cannot express, which services enforce. It stands here so that its
@@ -138,7 +141,53 @@ DeviceToken = Annotated[
     ),
 ]
 Instant = Annotated[datetime, Meta(tz=True, examples=["2026-05-01T08:00:00Z"])]
-Version = Annotated[
-    int, Meta(ge=1, le=2**31 - 1, description="Counts the changes; quoted, it serves as entity tag in If-Match.")
+CreatedAt = Annotated[Instant, Meta(description="When it was made.")]
+UpdatedAt = Annotated[Instant, Meta(description="When it was last changed.", examples=["2026-05-03T09:30:00Z"])]
+GrantedAt = Annotated[Instant, Meta(description="When it was granted.")]
+NotBefore = Annotated[Instant, Meta(description="When it begins to count. Null: at once.")]
+ExpiresAt = Annotated[
+    Instant, Meta(description="When it ceases to count. Null: never.", examples=["2026-11-01T00:00:00Z"])
 ]
-Ids = Annotated[list[UUID], Meta(max_length=500)]
+Version = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=2**31 - 1,
+        description="Counts the changes; quoted, it serves as entity tag in If-Match.",
+        examples=[3],
+    ),
+]
+IsActive = Annotated[bool, Meta(description="Whether it may sign in or use its keys.", examples=[True])]
+IsSystem = Annotated[
+    bool, Meta(description="Part of the service: it is neither renamed nor deleted.", examples=[False])
+]
+UserId = Annotated[UUID, Meta(description="Id of the user.", examples=["0190c8a0-4b1e-7c3f-9d2a-6e5f4a3b2c1d"])]
+RoleId = Annotated[UUID, Meta(description="Id of the role.", examples=["0190c8a1-0d52-7a64-8f11-2c7be3f0a9d4"])]
+PermissionId = Annotated[
+    UUID, Meta(description="Id of the permission.", examples=["0190c8a1-3f7c-7b08-a2c5-91d4e6f8b013"])
+]
+ServiceAccountId = Annotated[
+    UUID, Meta(description="Id of the service account.", examples=["0190c8a2-5e90-7d1a-b3f7-04a8c6e2d915"])
+]
+ApiKeyId = Annotated[UUID, Meta(description="Id of the key.", examples=["0190c8a2-71b4-7e2c-9c08-5f3d1a7b6e42"])]
+SessionId = Annotated[UUID, Meta(description="Id of the session.", examples=["0190c8a3-2c6d-7f3e-8a19-b7e5d4c3f260"])]
+AssignmentId = Annotated[
+    UUID, Meta(description="Id of the assignment.", examples=["0190c8a4-0f18-7042-b52a-c8f6e5d4a371"])
+]
+GrantedBy = Annotated[
+    UUID,
+    Meta(
+        description="The account that granted it. Null: the service.", examples=["0190c8a0-1a2b-7c4d-8e5f-6a7b8c9d0e1f"]
+    ),
+]
+RoleIds = Annotated[list[RoleId], Meta(max_length=500)]
+PermissionIds = Annotated[list[PermissionId], Meta(max_length=500)]
+Address = Annotated[str, Meta(description="Where the requests came from.", examples=["192.0.2.1"])]
+AccessTokenText = Annotated[
+    str,
+    Meta(
+        description="The access token. Send it as `Authorization: Bearer …`.",
+        examples=["eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkwYzhhMCJ9.c2lnbmF0dXJl"],
+    ),
+]
+TokenType = Annotated[Literal["Bearer"], Meta(description="How the access token is sent (RFC 6750).")]

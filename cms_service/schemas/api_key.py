@@ -1,12 +1,11 @@
 """Keys of service accounts, as the API shows and takes them."""
 
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta, Struct
 
 from cms_service.core.security import API_KEY_PATTERN
-from cms_service.schemas._fields import TEXT_PATTERN, Instant, PermissionName
+from cms_service.schemas._fields import TEXT_PATTERN, ApiKeyId, CreatedAt, GrantedBy, Instant, PermissionName
 
 ApiKeyName = Annotated[
     str,
@@ -28,6 +27,7 @@ ApiKeyText = Annotated[
         examples=["cms_k_8zVd3bJ0lQm5Yw2Xn7RtPcKfGh1SsAeUiOoZx4Cv9Bq4mZKDu"],
     ),
 ]
+KeyExpiry = Annotated[Instant, Meta(description="When the key ceases to count.", examples=["2026-11-01T00:00:00Z"])]
 Narrowing = Annotated[
     list[PermissionName],
     Meta(
@@ -42,14 +42,14 @@ Narrowing = Annotated[
 class ApiKeyRead(Struct):
     """A secret that a machine proves itself with, but for the secret."""
 
-    id: UUID
+    id: ApiKeyId
     name: ApiKeyName
     permissions: Narrowing | None
-    created_at: Instant
-    created_by: UUID | None
-    expires_at: Instant
-    last_used_at: Instant | None
-    revoked_at: Instant | None
+    created_at: CreatedAt
+    created_by: GrantedBy | None
+    expires_at: KeyExpiry
+    last_used_at: Annotated[Instant, Meta(description="When it was last used; null: never.")] | None
+    revoked_at: Annotated[Instant, Meta(description="When it was revoked; null: it counts.")] | None
 
 
 class ApiKeyCreate(Struct, forbid_unknown_fields=True):
@@ -57,18 +57,18 @@ class ApiKeyCreate(Struct, forbid_unknown_fields=True):
 
     name: ApiKeyName
     permissions: Narrowing | None = None
-    expires_at: Instant | None = None
+    expires_at: KeyExpiry | None = None
 
 
 class ApiKeyCreated(Struct):
     """A new key, with its secret."""
 
-    id: UUID
+    id: ApiKeyId
     name: ApiKeyName
     permissions: Narrowing | None
-    created_at: Instant
-    created_by: UUID | None
-    expires_at: Instant
-    last_used_at: Instant | None
-    revoked_at: Instant | None
+    created_at: CreatedAt
+    created_by: GrantedBy | None
+    expires_at: KeyExpiry
+    last_used_at: Annotated[Instant, Meta(description="When it was last used; null: never.")] | None
+    revoked_at: Annotated[Instant, Meta(description="When it was revoked; null: it counts.")] | None
     key: ApiKeyText

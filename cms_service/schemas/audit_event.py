@@ -6,29 +6,43 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from cms_service.schemas._fields import Instant
+from cms_service.schemas._fields import REQUEST_ID, Address, ApiKeyId, Instant, SessionId, UserId
 from cms_service.schemas.page import ListQuery
+
+AuditState = Annotated[
+    dict[str, Any],
+    Meta(
+        title="AuditState",
+        description="The members that changed, as they were or as they are.",
+        examples=[{"display_name": "Ada Lovelace"}],
+        extra_json_schema={"additionalProperties": True},
+    ),
+]
 
 
 class AuditEventRead(Struct):
     """One change or refusal. `before` and `after` hold the members that changed; secrets are never among them."""
 
-    id: UUID
-    at: Instant
-    actor_id: UUID | None
-    session_id: UUID | None
-    action: str
-    target_type: str | None
-    target_id: UUID | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    request_id: str | None
-    ip: str | None
+    id: Annotated[UUID, Meta(description="Id of the event.", examples=["0190c8a5-6b2f-7143-9e3b-d9a7f6e5b482"])]
+    at: Annotated[Instant, Meta(description="When it happened.")]
+    actor_id: Annotated[UserId, Meta(description="Who did it; null: the service, or nobody who is known.")] | None
+    session_id: Annotated[SessionId, Meta(description="The session in which it was done, if in one.")] | None
+    action: Annotated[str, Meta(description="What was done: a resource and a verb.", examples=["user.updated"])]
+    target_type: Annotated[str, Meta(description="What kind of thing it was done to.", examples=["user"])] | None
+    target_id: Annotated[UserId, Meta(description="To which one.")] | None
+    before: AuditState | None
+    after: AuditState | None
+    request_id: Annotated[str, Meta(description="The `X-Request-ID` of the request.", examples=[REQUEST_ID])] | None
+    ip: Address | None
     credential_id: (
-        Annotated[UUID, Meta(description="The API key that was used, itself or as a token that it was exchanged for.")]
+        Annotated[
+            ApiKeyId, Meta(description="The API key that was used, itself or as a token that it was exchanged for.")
+        ]
         | None
     )
-    on_behalf_of: Annotated[UUID, Meta(description="The user for whom the service account in `actor_id` acted.")] | None
+    on_behalf_of: (
+        Annotated[UserId, Meta(description="The user for whom the service account in `actor_id` acted.")] | None
+    )
 
 
 class AuditEventQuery(ListQuery, frozen=True, kw_only=True):

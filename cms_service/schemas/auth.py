@@ -1,13 +1,22 @@
 """Signing up, in and out."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from cms_service.schemas._fields import DeviceToken, DisplayName, Email, NewPassword, PresentPassword, RefreshTokenText
+from cms_service.schemas._fields import (
+    AccessTokenText,
+    DeviceToken,
+    DisplayName,
+    Email,
+    NewPassword,
+    PresentPassword,
+    RefreshTokenText,
+    TokenType,
+)
 from cms_service.schemas.user import UserRead
 
-Seconds = Annotated[int, Meta(ge=0, le=2**31 - 1, description="In seconds from now.")]
+Seconds = Annotated[int, Meta(ge=0, le=2**31 - 1, description="In seconds from now.", examples=[600])]
 
 
 class RegisterRequest(Struct, forbid_unknown_fields=True):
@@ -54,28 +63,28 @@ class PasswordChange(Struct, forbid_unknown_fields=True):
 class AccessTokenResponse(Struct):
     """A fresh access token for the same session."""
 
-    access_token: str
-    token_type: Literal["Bearer"]
+    access_token: AccessTokenText
+    token_type: TokenType
     expires_in: Seconds
 
 
 class TokenResponse(Struct):
     """A fresh pair of tokens (RFC 6749 §5.1)."""
 
-    access_token: str
-    token_type: Literal["Bearer"]
+    access_token: AccessTokenText
+    token_type: TokenType
     expires_in: Seconds
     refresh_token: RefreshTokenText
-    refresh_expires_in: Seconds
+    refresh_expires_in: Annotated[Seconds, Meta(examples=[604800])]
 
 
 class LoginResponse(Struct):
     """A fresh pair of tokens, and whose they are."""
 
-    access_token: str
-    token_type: Literal["Bearer"]
+    access_token: AccessTokenText
+    token_type: TokenType
     expires_in: Seconds
     refresh_token: RefreshTokenText
-    refresh_expires_in: Seconds
+    refresh_expires_in: Annotated[Seconds, Meta(examples=[604800])]
     device_token: DeviceToken
     user: UserRead

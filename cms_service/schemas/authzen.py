@@ -10,25 +10,46 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from cms_service.schemas._fields import IS_UNREAD
 
+_SERVICE = "https://accounts.example.org"
+
 MOST_EVALUATIONS = 1000
 DEFAULT_RESULTS = 100
 MOST_RESULTS = 1000
 
-EntityType = Annotated[str, Meta(max_length=200, description="Its kind.", examples=["article"])]
-EntityId = Annotated[str, Meta(max_length=1000, description="Unique within its type.", examples=["launch-day"])]
-ActionName = Annotated[str, Meta(max_length=200, description="What is to be done.", examples=["publish"])]
+STORABLE = r"^[^\x00]*$"
+"""All but NUL: AuthZEN leaves open what names look like, and PostgreSQL stores any other character."""
+EntityType = Annotated[str, Meta(max_length=200, pattern=STORABLE, description="Its kind.", examples=["article"])]
+EntityId = Annotated[
+    str, Meta(max_length=1000, pattern=STORABLE, description="Unique within its type.", examples=["launch-day"])
+]
+ActionName = Annotated[
+    str, Meta(max_length=200, pattern=STORABLE, description="What is to be done.", examples=["publish"])
+]
 Attributes = Annotated[
     dict[str, Any],
-    Meta(description="Further attributes.", extra_json_schema={"additionalProperties": True}, extra={IS_UNREAD: True}),
+    Meta(
+        title="AccessProperties",
+        description="Further attributes.",
+        examples=[{"department": "news"}],
+        extra_json_schema={"additionalProperties": True},
+        extra={IS_UNREAD: True},
+    ),
 ]
 ResourceAttributes = Annotated[
     dict[str, Any],
     Meta(
+        title="ResourceProperties",
         description="Further attributes. `scopes` names what the resource is part of, each as `type:id`.",
         examples=[{"scopes": ["site:blog"]}],
         extra_json_schema={
             "additionalProperties": True,
-            "properties": {"scopes": {"type": "array", "items": {"type": "string"}}},
+            "properties": {
+                "scopes": {
+                    "type": ["array", "null"],
+                    "items": {"type": "string"},
+                    "description": "What the resource is part of.",
+                }
+            },
         },
         extra={IS_UNREAD: True},
     ),
@@ -36,7 +57,9 @@ ResourceAttributes = Annotated[
 Context = Annotated[
     dict[str, Any],
     Meta(
+        title="AccessContext",
         description="The circumstances. They decide nothing here.",
+        examples=[{"time": "2026-05-01T08:00:00Z"}],
         extra_json_schema={"additionalProperties": True},
         extra={IS_UNREAD: True},
     ),
@@ -105,7 +128,9 @@ class EvaluationsRequest(Struct):
     action: AccessAction | None = None
     resource: AccessResource | None = None
     context: Context | None = None
-    evaluations: Annotated[list[EvaluationItem], Meta(max_length=MOST_EVALUATIONS)] | None = None
+    evaluations: (
+        Annotated[list[EvaluationItem], Meta(max_length=MOST_EVALUATIONS, description="The questions.")] | None
+    ) = None
     options: EvaluationsOptions | None = None
 
 
@@ -113,7 +138,7 @@ class EvaluationError(Struct, frozen=True):
     """Why a question was not answered."""
 
     status: Annotated[int, Meta(ge=400, le=599, description="Status of HTTP that says it best.", examples=[400])]
-    message: str
+    message: Annotated[str, Meta(description="The reason, for people.", examples=["The action is missing."])]
 
 
 class DecisionContext(Struct, frozen=True):
@@ -125,24 +150,32 @@ class DecisionContext(Struct, frozen=True):
 class Decision(Struct, frozen=True, omit_defaults=True):
     """Whether the subject may. Never when the question could not be answered, which `context` says then."""
 
-    decision: bool
-    context: DecisionContext | UnsetType = UNSET
+    decision: Annotated[bool, Meta(description="Whether the subject may.")]
+    context: (
+        Annotated[DecisionContext, Meta(description="Present where the question could not be answered.", examples=[])]
+        | UnsetType
+    ) = UNSET
 
 
 class EvaluationsAnswer(Struct, omit_defaults=True):
     """The decisions, in the order of the questions; or, to a single question, the decision."""
 
-    evaluations: list[Decision] | UnsetType = UNSET
-    decision: bool | UnsetType = UNSET
+    evaluations: Annotated[list[Decision], Meta(description="One for each question.")] | UnsetType = UNSET
+    decision: Annotated[bool, Meta(description="To a single question.", examples=[])] | UnsetType = UNSET
 
 
 class PageRequest(Struct):
     """Which part of the results is wanted."""
 
-    token: Annotated[str, Meta(max_length=2000, description="`next_token` of the part before.")] | None = None
-    limit: Annotated[int, Meta(ge=0, le=2**31 - 1, description="100 if absent. At most 1,000 are answered.")] | None = (
+    token: Annotated[str, Meta(max_length=2000, description="`next_token` of the part before.", examples=[])] | None = (
         None
     )
+    limit: (
+        Annotated[
+            int, Meta(ge=0, le=2**31 - 1, description="100 if absent. At most 1,000 are answered.", examples=[100])
+        ]
+        | None
+    ) = None
     properties: Attributes | None = None
 
 
@@ -192,9 +225,11 @@ class ActionSearchRequest(Struct):
 class SearchPage(Struct, omit_defaults=True):
     """Which part of the results this is."""
 
-    next_token: Annotated[str, Meta(description="Pass it as `page.token` for the next part. Empty at the end.")]
-    count: Annotated[int, Meta(ge=0, le=MOST_RESULTS, description="Results in this part.")]
-    total: Annotated[int, Meta(ge=0, le=2**53 - 1, description="All results, if they were counted.")] | (
+    next_token: Annotated[
+        str, Meta(description="Pass it as `page.token` for the next part. Empty at the end.", examples=[""])
+    ]
+    count: Annotated[int, Meta(ge=0, le=MOST_RESULTS, description="Results in this part.", examples=[1])]
+    total: Annotated[int, Meta(ge=0, le=2**53 - 1, description="All results, if they were counted.", examples=[1])] | (
         UnsetType
     ) = UNSET
 
@@ -223,7 +258,7 @@ class SubjectSearchAnswer(Struct):
     """Subjects that may."""
 
     page: SearchPage
-    results: list[FoundSubject]
+    results: Annotated[list[FoundSubject], Meta(description="Those of this part.")]
 
 
 class ResourceSearchContext(Struct):
@@ -243,22 +278,32 @@ class ResourceSearchAnswer(Struct):
 
     page: SearchPage
     context: ResourceSearchContext
-    results: list[FoundResource]
+    results: Annotated[list[FoundResource], Meta(description="Those of this part.")]
 
 
 class ActionSearchAnswer(Struct):
     """What the subject may do."""
 
     page: SearchPage
-    results: list[FoundAction]
+    results: Annotated[list[FoundAction], Meta(description="Those of this part.")]
 
 
 class AuthzenConfiguration(Struct):
     """Where this policy decision point answers (AuthZEN §9)."""
 
-    policy_decision_point: str
-    access_evaluation_endpoint: str
-    access_evaluations_endpoint: str
-    search_subject_endpoint: str
-    search_resource_endpoint: str
-    search_action_endpoint: str
+    policy_decision_point: Annotated[str, Meta(description="This service.", examples=[_SERVICE])]
+    access_evaluation_endpoint: Annotated[
+        str, Meta(description="For one question.", examples=[f"{_SERVICE}/api/v1/access/evaluation"])
+    ]
+    access_evaluations_endpoint: Annotated[
+        str, Meta(description="For many at once.", examples=[f"{_SERVICE}/api/v1/access/evaluations"])
+    ]
+    search_subject_endpoint: Annotated[
+        str, Meta(description="For who may.", examples=[f"{_SERVICE}/api/v1/access/search/subject"])
+    ]
+    search_resource_endpoint: Annotated[
+        str, Meta(description="For what it may be done to.", examples=[f"{_SERVICE}/api/v1/access/search/resource"])
+    ]
+    search_action_endpoint: Annotated[
+        str, Meta(description="For what may be done.", examples=[f"{_SERVICE}/api/v1/access/search/action"])
+    ]

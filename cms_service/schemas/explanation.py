@@ -2,11 +2,10 @@
 
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from cms_service.schemas._fields import Instant
+from cms_service.schemas._fields import Instant, UserId
 from cms_service.schemas.assignment import AssignedRole
 from cms_service.schemas.permission import PermissionRef
 from cms_service.schemas.role import RoleRef
@@ -46,7 +45,9 @@ class DenialReason(Struct):
     """One thing that stands in the way."""
 
     code: DenialCode
-    detail: Annotated[str, Meta(description="The same for people.")]
+    detail: Annotated[
+        str, Meta(description="The same for people.", examples=["An assignment that would do is limited to site:shop."])
+    ]
     path: Annotated[
         GrantPath | None, Meta(description="What would give the permission, if this and the like did not hold it up.")
     ]
@@ -55,14 +56,17 @@ class DenialReason(Struct):
 class Explanation(Struct):
     """A decision, and what it rests on, read from the database at one moment."""
 
-    decision: bool
-    subject_id: Annotated[UUID, Meta(description="The account that is meant, if there is one.")] | None
+    decision: Annotated[bool, Meta(description="Whether the subject may.")]
+    subject_id: Annotated[UserId, Meta(description="The account that is meant, if there is one.")] | None
     permission: Annotated[
         str, Meta(description="What is needed: the type of the resource and the action.", examples=["article:publish"])
     ]
-    is_permission_defined: bool
-    scopes: Annotated[list[str], Meta(description="Assignments in one of these count, and those without a scope.")]
-    decided_at: Instant
+    is_permission_defined: Annotated[bool, Meta(description="Whether there is a permission of this name.")]
+    scopes: Annotated[
+        list[str],
+        Meta(description="Assignments in one of these count, and those without a scope.", examples=[["site:blog"]]),
+    ]
+    decided_at: Annotated[Instant, Meta(description="The moment that it holds for.")]
     paths: Annotated[
         list[GrantPath],
         Meta(max_length=MOST_REASONS, description="Every way by which the subject has the permission now."),

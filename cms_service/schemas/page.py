@@ -5,14 +5,25 @@ from typing import Annotated, Generic, TypeVar
 from msgspec import Meta, Struct
 
 T = TypeVar("T")
+CURSOR = "AZDIoEsefD-dKm5fSjssHQ"
 
 
 class Page(Struct, Generic[T]):
     """A part of a list."""
 
-    items: list[T]
-    next_cursor: Annotated[str, Meta(description="Pass it as `cursor` for the next part.")] | None
-    total: Annotated[int, Meta(ge=0, le=2**53 - 1, description="Size of the whole list, if it was asked for.")] | None
+    items: Annotated[list[T], Meta(description="What is in this part.")]
+    next_cursor: (
+        Annotated[
+            str, Meta(description="Pass it as `cursor` for the next part; null: this is the last.", examples=[CURSOR])
+        ]
+        | None
+    )
+    total: (
+        Annotated[
+            int, Meta(ge=0, le=2**53 - 1, description="Size of the whole list, if it was asked for.", examples=[42])
+        ]
+        | None
+    )
 
 
 class ListQuery(Struct, frozen=True, kw_only=True):

@@ -1,30 +1,37 @@
 """Permissions, as the API shows and takes them."""
 
 from enum import StrEnum
-from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 
-from cms_service.schemas._fields import Description, Instant, PermissionName, Version
+from cms_service.schemas._fields import (
+    CreatedAt,
+    Description,
+    IsSystem,
+    PermissionId,
+    PermissionName,
+    UpdatedAt,
+    Version,
+)
 from cms_service.schemas.page import ListQuery
 
 
 class PermissionRead(Struct):
     """The name of something that may be done."""
 
-    id: UUID
+    id: PermissionId
     name: PermissionName
     description: Description
-    is_system: bool
-    created_at: Instant
-    updated_at: Instant
+    is_system: IsSystem
+    created_at: CreatedAt
+    updated_at: UpdatedAt
     version: Version
 
 
 class PermissionRef(Struct):
     """A permission, as other resources name it."""
 
-    id: UUID
+    id: PermissionId
     name: PermissionName
 
 

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from cms_service.schemas._fields import PermissionName, Scope
 from cms_service.schemas.holder import SubjectRef
 
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1, examples=[1])]
 
 
 class ChangedGrant(Struct):

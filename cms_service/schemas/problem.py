@@ -4,13 +4,21 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Status = Annotated[int, Meta(ge=400, le=599, description="The HTTP status, repeated.")]
-ProblemType = Annotated[str, Meta(description="`/problems/` and the code: names the kind of problem.")]
-Title = Annotated[str, Meta(description="The same sentence for every occurrence of this kind.")]
-Detail = Annotated[str, Meta(description="What happened this time, for people.")]
-Instance = Annotated[str, Meta(description="The path that was asked for.")]
+from cms_service.schemas._fields import REQUEST_ID
+
+Status = Annotated[int, Meta(ge=400, le=599, description="The HTTP status, repeated.", examples=[404])]
+ProblemType = Annotated[
+    str, Meta(description="`/problems/` and the code: names the kind of problem.", examples=["/problems/not_found"])
+]
+Title = Annotated[
+    str, Meta(description="The same sentence for every occurrence of this kind.", examples=["There is no such thing."])
+]
+Detail = Annotated[str, Meta(description="What happened this time, for people.", examples=["There is no such thing."])]
+Instance = Annotated[str, Meta(description="The path that was asked for.", examples=["/api/v1/users/me"])]
 Code = Annotated[str, Meta(description="Stable name of the kind of problem, for programs.", examples=["not_found"])]
-RequestId = Annotated[str, Meta(description="The same as the `X-Request-ID` header; quote it to the operators.")]
+RequestId = Annotated[
+    str, Meta(description="The same as the `X-Request-ID` header; quote it to the operators.", examples=[REQUEST_ID])
+]
 
 
 class FieldError(Struct, frozen=True):
@@ -24,7 +32,7 @@ class FieldError(Struct, frozen=True):
         ),
     ]
     code: Annotated[str, Meta(description="Stable reason, for programs.", examples=["too_short"])]
-    detail: Annotated[str, Meta(description="The reason, for people.")]
+    detail: Annotated[str, Meta(description="The reason, for people.", examples=["At least 3 characters are needed."])]
 
 
 class Problem(Struct, frozen=True):

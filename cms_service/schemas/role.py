@@ -1,11 +1,22 @@
 """Roles, as the API shows and takes them."""
 
 from enum import StrEnum
-from uuid import UUID
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from cms_service.schemas._fields import Description, Ids, Instant, RoleName, Title, Version
+from cms_service.schemas._fields import (
+    CreatedAt,
+    Description,
+    IsSystem,
+    PermissionIds,
+    RoleId,
+    RoleIds,
+    RoleName,
+    Title,
+    UpdatedAt,
+    Version,
+)
 from cms_service.schemas.page import ListQuery
 from cms_service.schemas.permission import PermissionRef
 
@@ -13,7 +24,7 @@ from cms_service.schemas.permission import PermissionRef
 class RoleRef(Struct):
     """A role, as other resources name it."""
 
-    id: UUID
+    id: RoleId
     name: RoleName
     title: Title
 
@@ -21,16 +32,16 @@ class RoleRef(Struct):
 class RoleRead(Struct):
     """A named set of permissions: those that it holds itself, and what its parents give."""
 
-    id: UUID
+    id: RoleId
     name: RoleName
     title: Title
     description: Description
-    is_system: bool
-    created_at: Instant
-    updated_at: Instant
+    is_system: IsSystem
+    created_at: CreatedAt
+    updated_at: UpdatedAt
     version: Version
-    permissions: list[PermissionRef]
-    parents: list[RoleRef]
+    permissions: Annotated[list[PermissionRef], Meta(description="What the role holds itself.")]
+    parents: Annotated[list[RoleRef], Meta(description="Roles that it inherits directly.")]
 
 
 class RoleCreate(Struct, forbid_unknown_fields=True):
@@ -39,8 +50,12 @@ class RoleCreate(Struct, forbid_unknown_fields=True):
     name: RoleName
     title: Title
     description: Description = ""
-    permission_ids: Ids = field(default_factory=list)
-    parent_ids: Ids = field(default_factory=list)
+    permission_ids: Annotated[PermissionIds, Meta(description="What the role shall hold itself.")] = field(
+        default_factory=list
+    )
+    parent_ids: Annotated[RoleIds, Meta(description="Roles that it shall inherit directly.")] = field(
+        default_factory=list
+    )
 
 
 class RoleUpdate(Struct, forbid_unknown_fields=True):
@@ -54,13 +69,13 @@ class RoleUpdate(Struct, forbid_unknown_fields=True):
 class RolePermissionsReplace(Struct, forbid_unknown_fields=True):
     """The whole set of permissions that a role shall hold."""
 
-    permission_ids: Ids
+    permission_ids: Annotated[PermissionIds, Meta(description="No others than these.")]
 
 
 class RoleParentsReplace(Struct, forbid_unknown_fields=True):
     """All roles that a role shall inherit directly."""
 
-    parent_ids: Ids
+    parent_ids: Annotated[RoleIds, Meta(description="No others than these.")]
 
 
 class RoleSort(StrEnum):

@@ -2,11 +2,18 @@
 
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cms_service.schemas._fields import ROLE_NAME_PATTERN, Description, Instant, Version
+from cms_service.schemas._fields import (
+    ROLE_NAME_PATTERN,
+    CreatedAt,
+    Description,
+    IsActive,
+    ServiceAccountId,
+    UpdatedAt,
+    Version,
+)
 from cms_service.schemas.page import ListQuery
 from cms_service.schemas.role import RoleRef
 
@@ -25,14 +32,14 @@ ServiceAccountName = Annotated[
 class ServiceAccountRead(Struct):
     """The identity of a machine."""
 
-    id: UUID
+    id: ServiceAccountId
     name: ServiceAccountName
     description: Description
-    is_active: bool
-    created_at: Instant
-    updated_at: Instant
+    is_active: IsActive
+    created_at: CreatedAt
+    updated_at: UpdatedAt
     version: Version
-    roles: list[RoleRef]
+    roles: Annotated[list[RoleRef], Meta(description="Roles that it has now.")]
 
 
 class ServiceAccountCreate(Struct, forbid_unknown_fields=True):
@@ -40,7 +47,7 @@ class ServiceAccountCreate(Struct, forbid_unknown_fields=True):
 
     name: ServiceAccountName
     description: Description = ""
-    is_active: bool = True
+    is_active: IsActive = True
 
 
 class ServiceAccountUpdate(Struct, forbid_unknown_fields=True):
@@ -48,7 +55,7 @@ class ServiceAccountUpdate(Struct, forbid_unknown_fields=True):
 
     name: ServiceAccountName | UnsetType = UNSET
     description: Description | UnsetType = UNSET
-    is_active: bool | UnsetType = UNSET
+    is_active: IsActive | UnsetType = UNSET
 
 
 class ServiceAccountSort(StrEnum):

@@ -1,19 +1,21 @@
 """Signed-in devices, as the API shows them."""
 
-from uuid import UUID
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from cms_service.schemas._fields import Instant
+from cms_service.schemas._fields import Address, Instant, SessionId
 
 
 class SessionRead(Struct):
     """A signed-in device."""
 
-    id: UUID
-    created_at: Instant
-    last_used_at: Instant
-    expires_at: Instant
-    ip: str | None
-    user_agent: str | None
-    is_current: bool
+    id: SessionId
+    created_at: Annotated[Instant, Meta(description="When the device signed in.")]
+    last_used_at: Annotated[Instant, Meta(description="When it last renewed its tokens.")]
+    expires_at: Annotated[
+        Instant, Meta(description="When it ends if it is not used until then.", examples=["2026-05-08T08:00:00Z"])
+    ]
+    ip: Address | None
+    user_agent: Annotated[str, Meta(description="What it calls itself.", examples=["Firefox on Linux"])] | None
+    is_current: Annotated[bool, Meta(description="Whether the request itself came from it.")]

@@ -2,11 +2,22 @@
 
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
+from typing import Annotated
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from cms_service.schemas._fields import DisplayName, Email, ExternalId, Instant, NewPassword, Version
+from cms_service.schemas._fields import (
+    CreatedAt,
+    DisplayName,
+    Email,
+    ExternalId,
+    Instant,
+    IsActive,
+    NewPassword,
+    UpdatedAt,
+    UserId,
+    Version,
+)
 from cms_service.schemas.page import ListQuery
 from cms_service.schemas.role import RoleRef
 
@@ -14,22 +25,22 @@ from cms_service.schemas.role import RoleRef
 class UserRead(Struct):
     """The account of a person."""
 
-    id: UUID
+    id: UserId
     email: Email
     display_name: DisplayName
     external_id: ExternalId | None
-    is_active: bool
-    email_verified_at: Instant | None
-    created_at: Instant
-    updated_at: Instant
+    is_active: IsActive
+    email_verified_at: Annotated[Instant, Meta(description="When the address was verified, if it was.")] | None
+    created_at: CreatedAt
+    updated_at: UpdatedAt
     version: Version
-    roles: list[RoleRef]
+    roles: Annotated[list[RoleRef], Meta(description="Roles that it has now.")]
 
 
 class UserRef(Struct):
     """An account, as other resources name it."""
 
-    id: UUID
+    id: UserId
     email: Email
     display_name: DisplayName
 
@@ -41,7 +52,7 @@ class UserCreate(Struct, forbid_unknown_fields=True):
     display_name: DisplayName
     external_id: ExternalId | None = None
     password: NewPassword | None = None
-    is_active: bool = True
+    is_active: IsActive = True
 
 
 class UserUpdate(Struct, forbid_unknown_fields=True):
@@ -50,7 +61,7 @@ class UserUpdate(Struct, forbid_unknown_fields=True):
     email: Email | UnsetType = UNSET
     display_name: DisplayName | UnsetType = UNSET
     external_id: ExternalId | UnsetType | None = UNSET
-    is_active: bool | UnsetType = UNSET
+    is_active: IsActive | UnsetType = UNSET
 
 
 class OwnUserUpdate(Struct, forbid_unknown_fields=True):

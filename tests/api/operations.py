@@ -91,7 +91,7 @@ def _operations() -> list[Operation]:
     return found
 
 
-OPERATIONS = [operation for operation in _operations() if operation.path.startswith("/api/v1/")]
+OPERATIONS = [operation for operation in _operations() if operation.path.startswith("/api/")]
 WRITING = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]
 STRICT = [operation for operation in WITH_BODY if not operation.path.startswith("/api/v1/access/")]

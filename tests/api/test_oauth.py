@@ -254,8 +254,8 @@ def test_document_tells_the_refusals_of_the_standard_from_problems() -> None:
         responses, security = operations[name]["responses"], operations[name]["security"]
         statuses = {"400"} if name == "introspectToken" else {"400", "401"}
         for status in statuses:
-            [content] = responses[status]["content"].items()
-            assert content == ("application/json", {"schema": {"$ref": "#/components/schemas/OAuthError"}})
+            [(media_type, content)] = responses[status]["content"].items()
+            assert (media_type, content["schema"]) == ("application/json", {"$ref": "#/components/schemas/OAuthError"})
         assert all("$ref" in responses[status] for status in responses.keys() - statuses - {"200"})
         assert {"clientBasic": []} in security
         assert list(operations[name]["requestBody"]["content"]) == ["application/x-www-form-urlencoded"]

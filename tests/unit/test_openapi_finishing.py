@@ -1,7 +1,7 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import pytest
@@ -13,6 +13,7 @@ from openapi_spec_validator import validate
 
 from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, StrictInput
 from cms_service.api.authentication import OPTIONAL
+from cms_service.api.openapi_examples import example_of
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EmailTaken, NameTaken, RateLimited
 from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated, requires
@@ -23,13 +24,18 @@ T = TypeVar("T")
 Name = Annotated[
     str, Meta(min_length=1, max_length=5, pattern=r"^[^\x00-\x1f]*$", description="Its name.", examples=["x"])
 ]
+Id = Annotated[UUID, Meta(examples=["0190c8a0-4b1e-7c3f-9d2a-6e5f4a3b2c1d"])]
+Labels = Annotated[
+    dict[str, Any],
+    Meta(title="Labels", examples=[{"colour": "red"}], extra_json_schema={"additionalProperties": True}),
+]
 
 
 class Part(Struct, Generic[T]):
     """A part of a list."""
 
     items: list[T]
-    next_cursor: str | None
+    next_cursor: Annotated[str, Meta(examples=["abc"])] | None
 
 
 class Sort(StrEnum):
@@ -42,24 +48,26 @@ class Sort(StrEnum):
 class ThingRef(Struct):
     """A thing, as others name it."""
 
-    id: UUID
+    id: Id
 
 
 class ThingRead(Struct):
     """A thing."""
 
-    id: UUID
+    id: Id
     name: Name
-    size: Annotated[int, Meta(ge=0, le=2**40)] | None
+    size: Annotated[int, Meta(ge=0, le=2**40, examples=[7])] | None
     parent: ThingRef | None
-    made_at: Annotated[datetime, Meta(tz=True)]
+    made_at: Annotated[datetime, Meta(tz=True, examples=["2026-05-01T08:00:00Z"])]
+    kind: Literal["plain"]
+    labels: Labels | None
 
 
 class ThingUpdate(Struct, forbid_unknown_fields=True):
     """Changes to a thing."""
 
     name: Name | UnsetType = UNSET
-    parent_id: UUID | UnsetType | None = UNSET
+    parent_id: Annotated[Id, Meta(examples=[])] | UnsetType | None = UNSET
 
 
 class ThingController(Controller):
@@ -160,6 +168,7 @@ def test_components_have_the_names_that_clients_know(schemas: dict[str, Any]) ->
     assert set(schemas) == {
         "FieldError",
         "Health",
+        "Labels",
         "Problem",
         "Sort",
         "Thing",
@@ -217,6 +226,7 @@ def test_whole_numbers_have_a_format_and_whole_bounds(document: dict[str, Any], 
         "format": "int64",
         "minimum": 0,
         "maximum": 2**40,
+        "examples": [7],
     }
     limit = operation(document, "listThings")["parameters"][0]
     assert limit == {
@@ -262,10 +272,14 @@ def test_errors_are_shared_problems(document: dict[str, Any]) -> None:
     }
     shared = document["components"]["responses"]
     for response in shared.values():
-        (content,) = response["content"].items()
+        ((media_type, content),) = response["content"].items()
         is_validation = response is shared["ValidationFailed"]
         model = "ValidationProblem" if is_validation else "Problem"
-        assert content == ("application/problem+json", {"schema": {"$ref": f"#/components/schemas/{model}"}})
+        assert media_type == "application/problem+json"
+        assert content["schema"] == {"$ref": f"#/components/schemas/{model}"}
+    example = shared["AuthenticationRequired"]["content"]["application/problem+json"]["example"]
+    assert (example["type"], example["status"]) == ("/problems/authentication_required", 401)
+    assert example["code"] == "authentication_required"
     assert "WWW-Authenticate" in shared["AuthenticationRequired"]["headers"]
     assert "Retry-After" in shared["ServiceUnavailable"]["headers"]
     assert "Retry-After" in shared["RateLimited"]["headers"]
@@ -295,8 +309,40 @@ def test_summary_comes_from_the_name_when_none_is_given(document: dict[str, Any]
     assert operation(document, "logout")["summary"] == "Leave"
 
 
+def test_example_of_a_body_is_put_together_from_those_of_its_members(document: dict[str, Any]) -> None:
+    uuid = "0190c8a0-4b1e-7c3f-9d2a-6e5f4a3b2c1d"
+    thing = {
+        "id": uuid,
+        "name": "x",
+        "size": 7,
+        "parent": {"id": uuid},
+        "made_at": "2026-05-01T08:00:00Z",
+        "kind": "plain",
+        "labels": {"colour": "red"},
+    }
+    content = operation(document, "listThings")["responses"]["200"]["content"]["application/json"]
+    assert content["example"] == {"items": [thing], "next_cursor": "abc"}
+
+
+def test_member_without_an_example_is_found() -> None:
+    with pytest.raises(LookupError, match="Say an example"):
+        example_of({"$ref": "#/components/schemas/Thing"}, {"Thing": {"type": "string"}})
+
+
+def test_only_choice_is_a_constant_and_a_titled_map_a_component(schemas: dict[str, Any]) -> None:
+    thing = schemas["Thing"]["properties"]
+    assert thing["kind"] == {"type": "string", "const": "plain"}
+    assert thing["labels"] == {"anyOf": [{"$ref": "#/components/schemas/Labels"}, {"type": "null"}]}
+    assert schemas["Labels"]["additionalProperties"] is True
+
+
+def test_parameters_of_the_path_are_described(document: dict[str, Any]) -> None:
+    assert operation(document, "updateThing")["parameters"][0]["description"] == "Id of the thing."
+
+
 def test_bodies_are_required_unless_optional(document: dict[str, Any]) -> None:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ThingUpdate"}}}
+    schema = {"$ref": "#/components/schemas/ThingUpdate"}
+    content = {"application/json": {"schema": schema, "example": {"name": "x"}}}
     assert operation(document, "login")["requestBody"] == {"content": content, "required": True}
     assert operation(document, "logout")["requestBody"] == {"content": content, "required": False}
 
@@ -319,7 +365,7 @@ async def test_page_loads_only_what_this_process_serves(app: Envelope) -> None:
     assert not re.search(r"https?:|unsafe|\*", policy)
     assert not re.search(rb"https?://|<script>|<style| on\w+=", page.body)
     addresses = re.findall(rb'(?:src|href)="([^"]+)"', page.body)
-    assert len(addresses) == 5
+    assert len(addresses) == 6
     for address in addresses:
         answer = await exchange(app, "GET", address.decode())
         assert answer.status == 200
