@@ -1,0 +1,81 @@
+"""Who Schemathesis calls as, and what it makes of refusals: hooks that it loads into its own process."""
+
+import os
+import re
+from typing import Any, ClassVar
+
+import httpx
+import schemathesis
+from schemathesis import Case, HookContext, Response
+from schemathesis.auths import AuthContext
+from schemathesis.checks import CheckContext
+
+SERVICE, EMAILS, PASSWORD = "FUZZ_SERVICE", "FUZZ_EMAILS", "FUZZ_PASSWORD"
+BEYOND_SCHEMAS = re.compile(
+    r"(.*(_ids?|/permissions)(/\d+)? not_found)"
+    r"|(query/cursor|/page/token) bad_cursor"
+    r"|/(new_)?password .*"
+    r"|/email .*"
+    r"|.*/(expires_at|not_before) (out_of_range|empty_window)"
+    r"|/assignments/\d+ duplicate|/role_id mismatch"
+    r"|/(subject|action|resource) missing"
+    # What is free is still text and numbers that can be stored.
+    r"|/.*/(properties|context)/.* (control_character|out_of_range)|/context/.* (control_character|out_of_range)"
+    # Where it takes the version of a resource for its entity tag.
+    r"|header/If-Match pattern",
+    re.DOTALL,
+)
+"""Pointer and code of what makes a request wrong that keeps the schema: ids of nothing, cursors of nobody, passwords
+that are too weak, windows that are over or empty, what is said twice or in two ways, and questions whose parts are
+missing in the batch and in its items alike."""
+
+
+class SignedIn:
+    """Signs in again whenever its session has been ended, and as another account when that one is lost."""
+
+    token: ClassVar[str | None] = None
+    emails: ClassVar[list[str]] = os.environ.get(EMAILS, "").split()
+
+    def get(self, case: Case[Any], context: AuthContext) -> str | None:  # noqa: ARG002 - the names are given
+        while self.token is None and self.emails:
+            body = {"email": self.emails[0], "password": os.environ[PASSWORD]}
+            response = httpx.post(f"{os.environ[SERVICE]}/api/v1/auth/login", json=body)
+            if response.is_success:
+                SignedIn.token = response.json()["access_token"]
+            else:
+                del self.emails[0]
+                if not self.emails:
+                    raise RuntimeError("all accounts of the caller are lost")
+        return self.token
+
+    def set(self, case: Case[Any], data: str | None, context: AuthContext) -> None:  # noqa: ARG002
+        if data is not None:
+            case.headers["Authorization"] = f"Bearer {data}"
+
+
+# Asked for every request: it keeps the token by itself.
+schemathesis.auth(refresh_interval=None)(SignedIn)
+
+
+@schemathesis.hook
+def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
+    if response.status_code == httpx.codes.UNAUTHORIZED:
+        SignedIn.token = None
+
+
+@schemathesis.check
+def what_keeps_the_schema_is_not_refused_for_its_form(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
+    """More exact than the status: a 400 has to name something that no schema says."""
+    if (
+        response.status_code != httpx.codes.BAD_REQUEST
+        or case.meta is None
+        or not case.meta.generation.mode.is_positive
+    ):
+        return
+    problem = response.json()
+    for fault in problem.get("errors", []):
+        said = f"{fault['pointer']} {fault['code']}"
+        if not BEYOND_SCHEMAS.fullmatch(said):
+            raise AssertionError(f"A request that keeps the schema was refused: {said}")
+    if problem.get("code") == "malformed_json":
+        raise AssertionError("A request that keeps the schema was not understood.")
