@@ -17,14 +17,14 @@ async def system_permissions(admin: Caller) -> list[Json]:
 
 
 def test_every_marker_is_whole_and_every_example_is_shown() -> None:
-    lines = [line for page in DOCS.rglob("*.md") for line in page.read_text().splitlines()]
+    lines = [line.strip() for page in DOCS.rglob("*.md") for line in page.read_text().splitlines()]
     markers = [line for line in lines if re.search(r"-\s*-\s*8\s*<", line)]
 
     shown = [re.fullmatch(r'--8<-- "([\w/.]+)"', marker) for marker in markers]
 
     # The formatter for Python breaks them: see `[tool.ruff.format]` in pyproject.toml.
     assert all(shown), markers
-    examples = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.py")}
+    examples = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.[pt][ys]")}
     assert sorted(match[1] for match in shown if match) == sorted(examples)
 
 

@@ -37,7 +37,7 @@ def test_problems_page_has_every_code_with_its_status() -> None:
 
     documented = re.findall(r"^## (\w+)\n\n\*\*(\d{3})\*\* ·", page, re.MULTILINE)
 
-    assert sorted(documented) == sorted((refusal.code, str(status_of(refusal))) for refusal in refusals())
+    assert sorted(documented) == sorted({(refusal.code, str(status_of(refusal))) for refusal in refusals()})
 
 
 def test_command_line_page_has_every_command() -> None:

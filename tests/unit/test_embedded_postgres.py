@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import asyncpg
 import pytest
@@ -18,6 +18,7 @@ IS_ROOT = os.geteuid() == 0
 NOBODY = postgres_binaries.Account(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 OWNER_THAT_WAITS = """
 import sys, time
+from importlib.util import find_spec
 from pathlib import Path
 from cms_service.core.database import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
@@ -188,6 +189,24 @@ async def test_data_lies_elsewhere_when_only_root_can_reach_the_folder(
             assert await ask(server, "SELECT 1") == 1
     assert [path.resolve().parent for path in private.glob("postgres")] == [shelter]
     assert len(list(shelter.glob("postgres-*"))) == 1
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that PostgreSQL cannot reach")
+async def test_binaries_are_run_elsewhere_when_only_root_can_reach_them(
+    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_binaries, "SHELTER", reachable_path / "shelter")
+    private = reachable_path / "private"
+    private.mkdir(mode=0o700)
+    installation = next(postgres_binaries._candidates()).parent
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    copytree(installation, private / package.name / installation.name, symlinks=True)
+    copytree(libraries, private / libraries.name, symlinks=True)
+    binaries = private / package.name / installation.name / "bin"
+
+    with EmbeddedPostgres(reachable_path / "postgres", durable=False, binaries=binaries) as server:
+        assert await ask(server, "SELECT 1") == 1
 
 
 @pytest.mark.skipif(

@@ -74,14 +74,22 @@ def _newest_first(directories: Iterator[Path]) -> list[Path]:
 
 
 def _sheltered_copy(binaries: Path) -> Path:
-    """Return the same folder where everybody may run it, copied by the first call."""
-    identity = f"{binaries}:{(binaries / 'postgres').stat().st_mtime_ns}"
+    """Return the same folder where everybody may run it, copied by the first call.
+
+    A wheel has its libraries in a folder beside the package, where the binaries look for them by a relative path.
+    """
+    installation = binaries.parent
+    package = installation.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    identity = f"{binaries}:{(binaries / 'postgres').stat().st_mtime_ns}:{libraries.is_dir()}"
     copy = SHELTER / f"postgresql-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     if not copy.exists():
         draft = copy.with_name(f"{copy.name}.{os.getpid()}")
         try:
             SHELTER.mkdir(mode=0o755, parents=True, exist_ok=True)
-            shutil.copytree(binaries.parent, draft, symlinks=True)
+            shutil.copytree(installation, draft / package.name / installation.name, symlinks=True)
+            if libraries.is_dir():
+                shutil.copytree(libraries, draft / libraries.name, symlinks=True)
             draft.rename(copy)
         except OSError as error:
             shutil.rmtree(draft, ignore_errors=True)
@@ -90,4 +98,4 @@ def _sheltered_copy(binaries: Path) -> Path:
                     f"{binaries} lies under a private folder, and cannot be copied to {SHELTER}: "
                     f"{error.strerror}; set CMS_PG_BIN or CMS_DATABASE_URL."
                 ) from None
-    return copy / binaries.name
+    return copy / package.name / installation.name / binaries.name

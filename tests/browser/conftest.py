@@ -1,0 +1,58 @@
+"""A real browser: the Chromium of this machine, with a page that must behave."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from tests.fixtures import Service
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert executable, "There is no Chromium: apt-get install chromium"
+    async with async_playwright() as playwright:
+        # Chromium's sandbox refuses to work for root, who tests in containers.
+        chromium = await playwright.chromium.launch(executable_path=executable, chromium_sandbox=os.geteuid() != 0)
+        yield chromium
+        await chromium.close()
+
+
+class Watched:
+    """A page whose complaints, and requests to others, are written down."""
+
+    def __init__(self, page: Page, origin: str) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        page.on("request", lambda request: self._watch(request.url, origin))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        # Chromium reports violations of the Content-Security-Policy here, too.
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def _watch(self, url: str, origin: str) -> None:
+        if not url.startswith((f"{origin}/", "data:")):
+            self.complaints.append(f"leaves the origin: {url}")
+
+
+@pytest.fixture
+async def watched(browser: Browser, service: Service) -> AsyncIterator[Watched]:
+    """The reference page, freshly loaded. It must not complain about anything that the test does not expect."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900}, base_url=service.url)
+    page = await context.new_page()
+    watched = Watched(page, service.url)
+    await page.clock.install()
+    await page.goto("/schema")
+    await page.locator("#sign-in").wait_for()
+    yield watched
+    stored = await page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
+    await context.close()
+    assert stored == [0, 0, ""]
+    assert watched.complaints == []
