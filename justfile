@@ -22,7 +22,11 @@ setup:
 run *args:
     @CMS_ENV="${CMS_ENV:-development}" exec cms-service serve "$@"
 
-elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation"
+unwarned := "tests/sdk/unwarned"
+generators := "uv run --quiet --isolated --only-group sdk"
+npm_install := "--no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error"
+
+elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation --ignore tests/contract --ignore tests/sdk --ignore tests/browser"
 
 # Run the tests on two workers; arguments go to pytest.
 test *args:
@@ -39,9 +43,55 @@ test-verifiers:
     npm install --prefix build/verifiers --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
     pytest tests/verifiers
 
+# Make the clients for Python and TypeScript from openapi.json into build/sdk; needs Node.js 20 and its registry.
+sdk:
+    rm -rf build/sdk/python build/sdk/typescript/dist
+    mkdir -p build/sdk/typescript
+    {{ unwarned }} {{ generators }} openapi-python-client generate --fail-on-warning --path openapi.json --meta uv --output-path build/sdk/python
+    cp tests/sdk/typescript/{package,tsconfig}.json build/sdk/typescript
+    npm pkg set --prefix build/sdk/typescript "version=$(python -c 'import json; print(json.load(open("openapi.json"))["info"]["version"])')"
+    npm install --prefix build/sdk/typescript {{ npm_install }}
+    {{ unwarned }} build/sdk/typescript/node_modules/.bin/openapi-ts --file tests/sdk/typescript/openapi-ts.config.mjs
+    build/sdk/typescript/node_modules/.bin/tsc --project build/sdk/typescript
+
+# Drive the real service through both clients.
+test-sdk: sdk
+    MYPYPATH=build/sdk/python:docs/examples mypy --config-file tests/sdk/mypy.ini -p cms_service_client -p tests.sdk
+    mkdir -p build/sdk/driver
+    cp tests/sdk/driver/package.json build/sdk/driver
+    npm install --prefix build/sdk/driver {{ npm_install }}
+    pytest tests/sdk
+
+# Make clients for Go and Java, with not one warning; needs Node.js 20 and its registry.
+test-generators:
+    rm -rf build/sdk/go build/sdk/java
+    mkdir -p build/sdk/generators
+    cp tests/sdk/generators/package.json build/sdk/generators
+    npm install --prefix build/sdk/generators {{ npm_install }}
+    python -m tests.sdk.without_examples openapi.json build/sdk/openapi-3.1.json
+    build/sdk/generators/node_modules/.bin/openapi-down-convert --input build/sdk/openapi-3.1.json --output build/sdk/openapi-3.0.json
+    {{ unwarned }} {{ generators }} openapi-generator-cli generate -i build/sdk/openapi-3.0.json -g go -o build/sdk/go --additional-properties=enumClassPrefix=true
+    {{ unwarned }} {{ generators }} openapi-generator-cli generate -i build/sdk/openapi-3.0.json -g java -o build/sdk/java
+
+# Show that what judges the document can fail, that deprecation is told, and that a second version can be added.
+test-contract *args: _contract-tools
+    pytest tests/contract "$@"
+
+# Use the reference page in a real browser; needs Chromium.
+test-browser *args:
+    uv run --quiet --group browser pytest tests/browser "$@"
+
+# Take the picture of the reference page for the README anew; needs Chromium.
+screenshot: test-browser
+    cp build/browser/reference-page.png docs/assets/reference-page.png
+
 # Ask two replicas thousands of questions while access changes and listeners fail; takes two minutes.
 test-revocation:
     pytest tests/revocation
+
+# Let Schemathesis call every operation as an administrator, a member and nobody; takes four minutes.
+fuzz *args:
+    python -m tests.fuzz "$@"
 
 # Measure whether a sign-in that fails tells by its answer or its time what is wrong; takes five minutes.
 test-enumeration *args:
@@ -71,14 +121,35 @@ types:
 imports:
     lint-imports --no-logo
 
-# Check that openapi.json is valid and what the code says.
-spec:
+# Check that openapi.json is valid, what the code says, clean, and breaks no client of the last release; needs Node.js 18.
+spec: _contract-tools
     openapi-spec-validator openapi.json
     cms-service openapi --check
+    REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true {{ contract_tools }}/.bin/redocly lint --config tests/contract/redocly.yaml openapi.json
+    {{ contract_tools }}/.bin/spectral lint --fail-severity warn --ruleset tests/contract/spectral.yaml openapi.json
+    NODE_PATH={{ contract_tools }} node tests/contract/gate.cjs "$(ls docs/reference/openapi/*.json | sort -V | tail -n 1)" openapi.json
+
+contract_tools := "build/contract/node_modules"
+
+# Install what judges the document, once for each version of it.
+_contract-tools:
+    cmp -s tests/contract/package.json build/contract/installed.json || { \
+        mkdir -p build/contract && cp tests/contract/package.json build/contract/ && \
+        npm install --prefix build/contract --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error && \
+        cp tests/contract/package.json build/contract/installed.json; \
+    }
 
 # Write openapi.json from the code.
 openapi:
     cms-service openapi --output openapi.json
+
+# Freeze openapi.json as what this version promises. Until the version is tagged, it may be frozen again.
+release-document:
+    version=$(python -c 'import json; print(json.load(open("openapi.json"))["info"]["version"])'); \
+    if git rev-parse --quiet --verify "refs/tags/v$version" > /dev/null; then \
+        echo "$version is released. Raise the version in pyproject.toml first." >&2; exit 1; \
+    fi; \
+    cp openapi.json "docs/reference/openapi/$version.json"
 
 # Write .env.example and the reference of the settings from the code.
 settings:
@@ -118,4 +189,4 @@ container-check:
     .ci/container_steps
 
 # Everything that must pass before a change is merged.
-ci: check test test-slow test-verifiers test-revocation test-enumeration docs container-check
+ci: check test test-slow test-verifiers test-sdk test-generators test-contract test-browser test-revocation test-enumeration docs container-check

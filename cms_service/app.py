@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -21,10 +21,14 @@ from cms_service.api import (
     Envelope,
     Guarding,
     HealthController,
+    MetricsController,
+    MetricsPage,
     RefusalAudit,
+    RefusalMetrics,
     StrictInput,
     WellKnownController,
     cors_config,
+    problem_page,
 )
 from cms_service.api.v1 import router as v1
 from cms_service.core.config import Settings
@@ -35,9 +39,12 @@ from cms_service.core.database import (
     check_readiness,
     create_engine,
     for_reading,
+    pool_of,
+    trace_statements,
     unit_of_work,
 )
 from cms_service.core.dependencies import SystemClock, SystemEntropy
+from cms_service.core.observability import Metrics, Tracing
 from cms_service.core.security import (
     SYSTEM,
     AccessTokenCodec,
@@ -57,6 +64,7 @@ from cms_service.repositories import (
     SubjectRepository,
     ThrottleRepository,
 )
+from cms_service.schemas import Diagnosis
 from cms_service.services import (
     AccessMemory,
     AccessReader,
@@ -66,6 +74,7 @@ from cms_service.services import (
     ClientService,
     CredentialAuthenticator,
     DecisionPoint,
+    Doctor,
     EnrolledMachine,
     Hearing,
     Housekeeper,
@@ -74,14 +83,17 @@ from cms_service.services import (
     KeySchedule,
     KeyUsage,
     MachineEnrolment,
+    Readiness,
     RefreshService,
     RefusalRecorder,
     SigningKeyService,
     SignInService,
     SignInThrottle,
     ThrottleService,
+    TimedPropagation,
     TokenIssuer,
     UserDirectory,
+    observe_state,
     publish_metadata,
 )
 
@@ -89,20 +101,31 @@ MAX_BODY_BYTES = 64 * 1024
 GENERATED_PASSWORD_BYTES = 18
 
 
-def create_app(settings: Settings) -> Envelope:
-    """The ASGI application. It connects to the database when the first request needs it."""
+def create_app(
+    settings: Settings,
+    has_to_leave: Callable[[], bool] = lambda: False,
+    metrics: Metrics | None = None,
+    tracing: Tracing | None = None,
+) -> Envelope:
+    """The ASGI application. It connects to the database when the first request needs it.
+
+    While `has_to_leave` says so it serves on, but is not ready, and keeps no connection alive.
+    """
+    metrics = metrics or Metrics()
     engine = create_engine(settings)
-    fast_lane = FastLane(settings)
+    fast_lane = FastLane(settings, tracing)
     clock = SystemClock()
     lease_seconds = settings.max_staleness_ms / 1000
-    hearing = Hearing(fast_lane, lease_seconds, clock)
+    waits = metrics.durations("cms_propagation_duration_seconds", "How long changes of access waited for all caches.")
+    hearing = TimedPropagation(Hearing(fast_lane, lease_seconds, clock), waits.observe)
     work = partial(unit_of_work, engine, hearing)
     memory = AccessMemory(settings.cached_subjects, clock)
     open_line = partial(DirectLine.open, settings, ACCESS_CHANNEL, lease_seconds)
     cache_keeper = CacheKeeper(memory, open_line, lease_seconds, clock)
     credentials = CredentialRepository(fast_lane)
     access_reader = AccessReader(memory, SubjectRepository(fast_lane), credentials)
-    hasher = _hasher(settings)
+    hashes = metrics.durations("cms_password_hash_duration_seconds", "Hashing of passwords, the wait included.")
+    hasher = _hasher(settings, hashes.observe)
     password_policy = _password_policy(settings)
     key_ring = _key_ring(settings, engine)
     access_tokens = AccessTokenCodec(settings.public_url, settings.access_token_seconds)
@@ -125,6 +148,17 @@ def create_app(settings: Settings) -> Envelope:
     directory = UserDirectory(DirectoryRepository(fast_lane))
     authentication = AuthenticationMiddleware(authenticator)
     housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
+    observe_state(
+        metrics,
+        pools={"work": pool_of(engine), "fast_lane": fast_lane},
+        hasher=hasher,
+        memory=memory,
+        keeper=cache_keeper,
+        tokens=token_reader,
+        housekeeper=housekeeper,
+    )
+    if tracing is not None:
+        trace_statements(engine, tracing)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -133,6 +167,7 @@ def create_app(settings: Settings) -> Envelope:
             housekeeper.keep_house(),
             key_usage.keep_writing(),
             cache_keeper.keep(),
+            metrics.keep_fresh(),
         )
         background = [asyncio.create_task(task) for task in tasks]
         try:
@@ -144,13 +179,22 @@ def create_app(settings: Settings) -> Envelope:
             hasher.close()
             fast_lane.close()
             await engine.dispose()
+            if tracing is not None:
+                await tracing.close()
 
     litestar = Litestar(
-        route_handlers=[v1, WellKnownController, AuthzenConfigurationController, HealthController],
+        route_handlers=[
+            v1,
+            WellKnownController,
+            AuthzenConfigurationController,
+            HealthController,
+            MetricsController,
+            problem_page,
+        ],
         dependencies=DEPENDENCIES,
         middleware=[ConditionalGet(), authentication],
         before_request=StrictInput(password_policy, authentication.authenticate),
-        after_exception=[RefusalAudit(RefusalRecorder(work))],
+        after_exception=[RefusalAudit(RefusalRecorder(work)), RefusalMetrics(metrics)],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
@@ -160,6 +204,8 @@ def create_app(settings: Settings) -> Envelope:
         state=State(
             {
                 "engine": engine,
+                "metrics": MetricsPage(metrics, partial(check_readiness, engine), settings.metrics_token),
+                "answer_sealer": Sealer(*_keys(settings, "answers")),
                 "propagation": hearing,
                 "decisions": DecisionPoint(access_reader),
                 "reading_engine": for_reading(engine),
@@ -176,18 +222,34 @@ def create_app(settings: Settings) -> Envelope:
                 "throttle": throttle,
                 "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer, hearing),
                 "refreshes": RefreshService(RotationRepository(fast_lane), work, issuer),
-                "readiness": partial(check_readiness, engine),
+                "readiness": Readiness(has_to_leave, partial(check_readiness, engine), key_ring).check,
             }
         ),
     )
-    return Envelope(litestar, settings)
+    return Envelope(litestar, settings, has_to_leave, metrics, tracing)
 
 
-async def check_secret_key(settings: Settings) -> None:
-    """Raises ConfigurationError where the database was set up with another secret key."""
+async def check_database(settings: Settings) -> None:
+    """The service can work with its database.
+
+    Raises:
+        ServiceUnavailable: it does not answer, or is not migrated (NotMigrated).
+        ConfigurationError: it was set up with another secret key.
+    """
     engine = create_engine(settings)
     try:
+        await check_readiness(engine)
         await _key_ring(settings, engine).check()
+    finally:
+        await engine.dispose()
+
+
+async def diagnose(settings: Settings) -> Diagnosis:
+    """What is wrong, or may go wrong, with this deployment. Nothing is changed."""
+    engine = create_engine(settings)
+    try:
+        sealer = Sealer(*_keys(settings, "signing-keys"))
+        return await Doctor(settings, partial(unit_of_work, engine), sealer, SystemClock()).examine()
     finally:
         await engine.dispose()
 
@@ -284,5 +346,5 @@ def _password_policy(settings: Settings) -> PasswordPolicy:
     return PasswordPolicy(settings.password_min_characters, settings.password_words)
 
 
-def _hasher(settings: Settings) -> PasswordHasher:
-    return PasswordHasher(settings.hash_concurrency, settings.hash_queue_size)
+def _hasher(settings: Settings, observe: Callable[[float], None] = lambda _: None) -> PasswordHasher:
+    return PasswordHasher(settings.hash_concurrency, settings.hash_queue_size, observe=observe)

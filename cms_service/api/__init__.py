@@ -8,9 +8,12 @@ from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
 from cms_service.api.guarding import Guarding
 from cms_service.api.health import HealthController
+from cms_service.api.metrics import MetricsController, MetricsPage
 from cms_service.api.openapi import ApiDocument
+from cms_service.api.problem_pages import problem_page
 from cms_service.api.problems import EXCEPTION_HANDLERS
 from cms_service.api.refusals import RefusalAudit
+from cms_service.api.request_metrics import RefusalMetrics, RequestMetrics
 from cms_service.api.strict_input import StrictInput
 from cms_service.api.well_known import WellKnownController
 
@@ -24,8 +27,13 @@ __all__ = [
     "Envelope",
     "Guarding",
     "HealthController",
+    "MetricsController",
+    "MetricsPage",
     "RefusalAudit",
+    "RefusalMetrics",
+    "RequestMetrics",
     "StrictInput",
     "WellKnownController",
     "cors_config",
+    "problem_page",
 ]

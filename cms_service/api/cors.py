@@ -18,5 +18,16 @@ def cors_config(settings: Settings) -> CORSConfig | None:
         allow_methods=["*"],
         allow_headers=["*"],
         allow_credentials=False,
-        expose_headers=["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID"],
+        expose_headers=[
+            "Deprecation",
+            "ETag",
+            "Idempotency-Replayed",
+            "Link",
+            "Location",
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "Sunset",
+            "X-Request-ID",
+        ],
     )

@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from cms_service.api.authzen_configuration import authzen_configuration_of
+from cms_service.api.creating import Creating, IdempotencyKey
 from cms_service.api.previews import DryRun
 from cms_service.api.request_origin import origin_of
 from cms_service.core.database import UnitOfWork, unit_of_work
@@ -28,6 +29,7 @@ from cms_service.services import (
     EvaluationService,
     ExplanationService,
     HolderService,
+    IdempotencyService,
     InheritanceService,
     IntrospectionService,
     KeyRing,
@@ -108,6 +110,12 @@ def provide_holders(request: AnyRequest, work: UnitOfWork) -> HolderService:
 
 def provide_previews(request: AnyRequest, work: UnitOfWork, dry_run: DryRun = False) -> PreviewService:
     return PreviewService(work, actor_of(request), is_wanted=dry_run)
+
+
+def provide_creating(request: AnyRequest, work: UnitOfWork, idempotency_key: IdempotencyKey = None) -> Creating:
+    state = request.app.state
+    idempotency = IdempotencyService(work, actor_of(request), state.answer_sealer, state.issuer.entropy)
+    return Creating(idempotency, request, idempotency_key)
 
 
 def provide_permissions(request: AnyRequest, work: UnitOfWork) -> PermissionService:
@@ -222,6 +230,7 @@ DEPENDENCIES = {
     "inheritance": Provide(provide_inheritance, sync_to_thread=False),
     "holders": Provide(provide_holders, sync_to_thread=False),
     "previews": Provide(provide_previews, sync_to_thread=False),
+    "creating": Provide(provide_creating, sync_to_thread=False),
     "permissions": Provide(provide_permissions, sync_to_thread=False),
     "sessions": Provide(provide_sessions, sync_to_thread=False),
     "auth": Provide(provide_auth, sync_to_thread=False),

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import msgspec
 import structlog
@@ -10,12 +11,15 @@ from litestar.enums import ScopeType
 from litestar.exceptions import MethodNotAllowedException, NotFoundException
 from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
 from litestar.utils import normalize_path
+from msgspec import UNSET
 
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
+from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
 from cms_service.api.request_origin import origin_in, with_origin
 from cms_service.api.unread_body import UnreadBody
-from cms_service.core.config import LoggedRequest, Settings, request_logger
+from cms_service.core.config import PROBES, LoggedRequest, Settings, request_logger
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError
+from cms_service.core.observability import Metrics, RequestSpan, Tracing
 
 # No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
 # path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.
@@ -27,8 +31,18 @@ _log = structlog.get_logger("cms_service.envelope")
 class Envelope:
     """The outermost ASGI application."""
 
-    def __init__(self, litestar: Litestar, settings: Settings) -> None:
+    def __init__(
+        self,
+        litestar: Litestar,
+        settings: Settings,
+        has_to_leave: Callable[[], bool] = lambda: False,
+        metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
+    ) -> None:
         self.litestar = litestar
+        self._requests = RequestMetrics(metrics or Metrics())
+        self._tracing = tracing
+        self._has_to_leave = has_to_leave
         self._trusted_proxies = settings.trusted_proxies
         self._log_request = request_logger(settings)
         self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
@@ -59,7 +73,9 @@ class Envelope:
                 message["body"] = b""
             await send(message)
 
+        self._requests.in_progress += 1
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        span = self._begin_span(scope, request_id)
         try:
             await self._answer(scope, body.receive, send_enveloped)
         except Exception:
@@ -68,16 +84,30 @@ class Envelope:
                 raise
             await _refuse(InternalError(), scope, send_enveloped)
         finally:
+            seconds = time.perf_counter() - started_at
+            path, known = scope.get("path_template", UNMATCHED), known_method(method)
+            self._requests.in_progress -= 1
+            self._requests.ended(known, path, status, seconds)
             self._log_request(
                 LoggedRequest(
-                    method=method,
-                    path=scope.get("path_template", "unmatched"),
+                    method=known,
+                    path=path,
                     status=status,
-                    duration_ms=round((time.perf_counter() - started_at) * 1000, 2),
+                    duration_ms=round(seconds * 1000, 2),
                     subject_id=getattr(scope.get("user"), "subject_id", None),
                     request_id=request_id,
+                    trace_id=span.trace_id if span else UNSET,
                 )
             )
+            if span:
+                span.end(scope.get("path_template"), status)
+
+    def _begin_span(self, scope: HTTPScope, request_id: str) -> RequestSpan | None:
+        if self._tracing is None or scope["path"].startswith(PROBES):
+            return None
+        span = self._tracing.request(scope["method"], scope["headers"], request_id)
+        structlog.contextvars.bind_contextvars(trace_id=span.trace_id)
+        return span
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         if not _CANONICAL_PATH.fullmatch(scope.get("raw_path") or scope["path"].encode()):
@@ -115,6 +145,8 @@ class Envelope:
         present = {name.lower() for name, _ in headers}
         headers += [header for header in self._default_headers if header[0] not in present]
         headers.append((b"x-request-id", request_id.encode()))
+        if self._has_to_leave():
+            headers.append((b"connection", b"close"))
         return headers
 
 

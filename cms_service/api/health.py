@@ -1,11 +1,11 @@
 """Probes for whoever runs the service."""
 
 from collections.abc import Awaitable, Callable
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 from litestar import Controller, get
 from litestar.datastructures import State
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cms_service.core.security import PUBLIC
 
@@ -13,7 +13,7 @@ from cms_service.core.security import PUBLIC
 class Health(Struct):
     """The answer of a probe that succeeds."""
 
-    status: Literal["ok"]
+    status: Annotated[Literal["ok"], Meta(description="The same for every probe that succeeds.")]
 
 
 class HealthController(Controller):

@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
+from cms_service.api.deprecation import deprecation_headers
 from cms_service.api.previews import answer_preview
 from cms_service.api.request_origin import origin_in
 from cms_service.core.database import translate_error
@@ -17,6 +18,7 @@ from cms_service.core.exceptions import (
     BodyTooLarge,
     Conflict,
     EscalationRefused,
+    IdempotencyKeyReused,
     InternalError,
     InvalidCredentials,
     MalformedJson,
@@ -65,6 +67,7 @@ STATUSES: dict[type[ServiceError], int] = {
     PreconditionFailed: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
+    IdempotencyKeyReused: 422,
     PreconditionRequired: 428,
     RateLimited: 429,
     InternalError: 500,
@@ -144,7 +147,7 @@ def headers_of(error: ServiceError) -> dict[str, str]:
         case 503:
             return {"Retry-After": str(error.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)}
         case _:
-            return {}
+            return {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds else {}
 
 
 def refuse(request: Request[Any, Any, Any], error: ServiceError) -> Response[Problem | ValidationProblem]:
@@ -152,7 +155,8 @@ def refuse(request: Request[Any, Any, Any], error: ServiceError) -> Response[Pro
     problem = problem_of(error, request.scope)
     if problem.status == 503:
         _log.warning("unavailable", code=error.code, cause=type(error.__cause__).__name__)
-    return Response(problem, status_code=problem.status, headers=headers_of(error), media_type=PROBLEM_MEDIA_TYPE)
+    headers = {**headers_of(error), **deprecation_headers(request.scope)}
+    return Response(problem, status_code=problem.status, headers=headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem | ValidationProblem]:

@@ -5,6 +5,7 @@ from alembic.util import CommandError
 
 from cms_service.cli.administration import create_admin, lift_account_throttle, migrate
 from cms_service.cli.console import DATABASE_ERRORS, EXIT_CONFIGURATION, EXIT_FAILURE, fail, reason_of
+from cms_service.cli.doctor import doctor
 from cms_service.cli.documents import openapi, show_settings
 from cms_service.cli.keys import keys
 from cms_service.cli.machines import service_accounts
@@ -41,5 +42,16 @@ def commands() -> None:
     """
 
 
-for command in (serve, migrate, create_admin, lift_account_throttle, keys, service_accounts, openapi, show_settings):
+COMMANDS = (
+    serve,
+    migrate,
+    create_admin,
+    lift_account_throttle,
+    keys,
+    service_accounts,
+    doctor,
+    openapi,
+    show_settings,
+)
+for command in COMMANDS:
     commands.add_command(command)

@@ -1,11 +1,10 @@
 """Serving: the workers, their signals, and what is checked before they start."""
 
 import asyncio
-import logging
+import gc
 import os
 import signal
 import socket
-import time
 from functools import partial
 
 import rich_click as click
@@ -14,29 +13,19 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 from litestar.types import ASGIApp
-from sqlalchemy.engine import make_url
 
-from cms_service.app import GeneratedAdministrator, bootstrap_administrator, check_secret_key, create_app
-from cms_service.cli.console import DATABASE_ERRORS, EXIT_FAILURE, fail, prepare, reason_of
+from cms_service.app import GeneratedAdministrator, bootstrap_administrator, check_database, create_app
+from cms_service.cli.console import EXIT_FAILURE, fail, prepare
+from cms_service.cli.draining import Draining, MainLoopInterrupt
+from cms_service.cli.observing import Observing, observing
+from cms_service.cli.waiting import DatabaseWatch, wait_for_database
 from cms_service.core.config import Settings, configure_logging, log_dictconfig
-from cms_service.core.database import (
-    current_revision,
-    direct_url,
-    end_with_parent,
-    is_current,
-    running_database,
-    upgrade,
-)
+from cms_service.core.database import direct_url, end_with_parent, running_database, upgrade
+from cms_service.core.exceptions import ConfigurationError
+from cms_service.services import CONNECTIONS_PER_WORKER
 
-DATABASE_WAIT_SECONDS = 30
-SLOW_HEADERS_MILLISECONDS = 10_000
-"""A client that takes longer to send its headers is cut off."""
-DRAIN_SECONDS = 8
-"""Requests in flight get this long; orchestrators kill after ten seconds."""
-
-INTERRUPT_POLL_SECONDS = 0.1
-
-logger = logging.getLogger(__name__)
+FINISH_SECONDS = 8
+"""Requests in flight get this long, once nothing new is accepted."""
 
 
 @click.command()
@@ -45,6 +34,9 @@ logger = logging.getLogger(__name__)
 @click.option("--workers", type=int, help="How many processes serve, instead of CMS_WORKERS.")
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve until Ctrl-C or SIGTERM; requests in flight are finished.
+
+    After SIGTERM, readiness says no and requests are served for another CMS_DRAIN_SECONDS, so that whoever balances
+    the load has time to notice; a second signal ends that.
 
     In development the database is started when CMS_DATABASE_URL names none, migrated, and given its first
     administrator.
@@ -58,19 +50,17 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
     given = {name: str(value) for name, value in arguments.items() if value is not None}
     settings = prepare(given)
     _refuse_taken_port(settings)
-    with running_database(settings, is_shared=False) as running:
+    with observing() as seen, running_database(settings, is_shared=False) as running:
         if settings.is_development:
-            _wait_for_database(running)
+            wait_for_database(running)
             upgrade(direct_url(running))
-            asyncio.run(check_secret_key(running))
+            asyncio.run(check_database(running))
             administrator = asyncio.run(bootstrap_administrator(running))
             click.echo(_banner(settings, administrator))
-        else:
-            _check_database(running)
-        _run_server(running)
+        _run_server(running, seen)
 
 
-def load_application(settings: Settings) -> ASGIApp:
+def load_application(settings: Settings, draining: Draining, seen: Observing) -> ASGIApp:
     """Return the application; every worker process calls this once."""
     # A terminal sends Ctrl-C to the whole group: only the main process hears it, and stops its workers in order.
     os.setpgrp()
@@ -79,31 +69,18 @@ def load_application(settings: Settings) -> ASGIApp:
         signal.signal(number, signal.SIG_DFL)
     end_with_parent(signal.SIGTERM)
     configure_logging(settings)
-    return create_app(settings)
+    application = create_app(settings, draining.has_begun, seen.metrics(), seen.tracing(settings.public_url))
+    # Hundreds of thousands of objects that stay until the end: looking through them again and again stops requests.
+    gc.collect()
+    gc.freeze()
+    return application
 
 
-class Interrupt:
-    """What granian's main thread waits for, in place of a `threading.Event`.
-
-    Signal handlers set it. An event takes a lock to be set, which a handler must not wait for, and a thread that is
-    blocked on one was seen to sleep on when two signals came at once. This takes none, and wakes by itself.
-    """
-
-    def __init__(self) -> None:
-        self._is_set = False
-
-    def set(self) -> None:
-        self._is_set = True
-
-    def clear(self) -> None:
-        self._is_set = False
-
-    def wait(self) -> None:
-        while not self._is_set:
-            time.sleep(INTERRUPT_POLL_SECONDS)
-
-
-def _run_server(settings: Settings) -> None:
+def _run_server(settings: Settings, seen: Observing) -> None:
+    watch = DatabaseWatch(settings)
+    watch.look()  # A wrong secret key is told before anybody is served, where that can be known.
+    refusals: list[ConfigurationError] = []
+    draining = Draining(settings.drain_seconds)
     server = Server(
         "cms_service",
         address=settings.host,
@@ -111,22 +88,46 @@ def _run_server(settings: Settings) -> None:
         interface=Interfaces.ASGI,
         workers=settings.workers,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=SLOW_HEADERS_MILLISECONDS),
+        http1_settings=HTTP1Settings(header_read_timeout=settings.keep_alive_seconds * 1000),
         websockets=False,
+        backpressure=CONNECTIONS_PER_WORKER,
         log_level=LogLevels(settings.log_level.value),
         log_dictconfig=log_dictconfig(settings),
         respawn_failed_workers=True,
-        workers_kill_timeout=DRAIN_SECONDS,
+        workers_kill_timeout=FINISH_SECONDS,
     )
-    server.main_loop_interrupt = Interrupt()  # type: ignore[assignment]
+
+    def end(*_: object) -> None:
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
+
+    def is_over() -> bool:
+        """Also where a signal came while the server was busy with a worker that had died."""
+        server.interrupt_signal = server.interrupt_signal or draining.is_over()
+        return server.interrupt_signal
+
+    def look() -> None:
+        try:
+            watch.look()
+        except ConfigurationError as error:
+            refusals.append(error)
+            end()
+
+    server.main_loop_interrupt = MainLoopInterrupt(is_over, look)  # type: ignore[assignment]
     hangup = signal.getsignal(signal.SIGHUP)
 
-    @server.on_startup
-    def end_with_terminal() -> None:
-        """Granian would start new workers instead, and outlive the terminal; `nohup` is respected."""
-        signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else server.signal_handler_interrupt)
+    def drain(*_: object) -> None:
+        if not draining.begin():
+            end()
 
-    server.serve(target_loader=partial(load_application, settings), wrap_loader=False)
+    @server.on_startup
+    def choose_signals() -> None:
+        """At the end of its terminal granian would start new workers, and outlive it; `nohup` is respected."""
+        signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else end)
+        signal.signal(signal.SIGTERM, drain)
+
+    server.serve(target_loader=partial(load_application, settings, draining, seen), wrap_loader=False)
+    if refusals:
+        raise refusals[0]
 
 
 def _refuse_taken_port(settings: Settings) -> None:
@@ -138,37 +139,6 @@ def _refuse_taken_port(settings: Settings) -> None:
             probe.bind((settings.host, settings.port))
         except OSError as error:
             fail(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}", EXIT_FAILURE)
-
-
-def _wait_for_database(settings: Settings) -> None:
-    deadline = time.monotonic() + DATABASE_WAIT_SECONDS
-    is_told = False
-    while True:
-        try:
-            current_revision(direct_url(settings))
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-        else:
-            return
-        if not is_told:
-            address = make_url(direct_url(settings)).render_as_string(hide_password=True)
-            click.echo(f"Waiting for PostgreSQL at {address} …", err=True)
-            is_told = True
-        time.sleep(0.5)
-
-
-def _check_database(settings: Settings) -> None:
-    """Serve all the same: readiness says no until the database is there and migrated."""
-    try:
-        revision = current_revision(direct_url(settings))
-    except DATABASE_ERRORS as error:
-        logger.warning("the database cannot be reached yet: %s", reason_of(error))
-        return
-    if not is_current(revision):
-        logger.warning("the database is at revision %s; run `cms-service migrate`", revision or "base")
-        return
-    asyncio.run(check_secret_key(settings))
 
 
 def _banner(settings: Settings, administrator: GeneratedAdministrator | None) -> str:

@@ -17,6 +17,8 @@ from cms_service.repositories.explanation import (
 )
 from cms_service.repositories.holders import SERVICES, USERS, HolderRepository
 from cms_service.repositories.housekeeping import HousekeepingRepository
+from cms_service.repositories.idempotency import IdempotencyRepository
+from cms_service.repositories.inspection import InspectionRepository
 from cms_service.repositories.permission import PermissionRepository
 from cms_service.repositories.preview import AccountChanges, PreviewRepository, RoleChange
 from cms_service.repositories.refresh_token import LiveSession, PresentedSession, RefreshTokenRepository
@@ -65,6 +67,8 @@ __all__ = [
     "HeldRole",
     "HolderRepository",
     "HousekeepingRepository",
+    "IdempotencyRepository",
+    "InspectionRepository",
     "LeaseRepository",
     "LiveApiKey",
     "LiveSession",

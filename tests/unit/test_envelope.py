@@ -413,7 +413,8 @@ async def test_known_origin_gets_permission_without_credentials() -> None:
         answer = await exchange(app, "GET", target, headers={"origin": ORIGIN})
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert answer.headers["access-control-expose-headers"] == (
-            "ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+            "Deprecation, ETag, Idempotency-Replayed, Link, Location, "
+            "RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Request-ID"
         )
         assert answer.headers["vary"] == "Origin"
         assert "access-control-allow-credentials" not in answer.headers

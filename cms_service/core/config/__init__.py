@@ -1,9 +1,9 @@
 """The settings of the service, from its environment."""
 
-from cms_service.core.config.environment import load_settings, read_environment
+from cms_service.core.config.environment import list_problems, load_settings, read_environment
 from cms_service.core.config.logging import configure_logging, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
-from cms_service.core.config.request_log import LoggedRequest, RequestLogger, request_logger
+from cms_service.core.config.request_log import PROBES, LoggedRequest, RequestLogger, request_logger
 from cms_service.core.config.settings import (
     LONGEST_API_KEY_DAYS,
     Environment,
@@ -13,9 +13,11 @@ from cms_service.core.config.settings import (
     Settings,
     SigningAlgorithm,
 )
+from cms_service.core.config.tracing import TracesExporter, read_traces_exporter, traces_exporter
 
 __all__ = [
     "LONGEST_API_KEY_DAYS",
+    "PROBES",
     "Environment",
     "LogFormat",
     "LogLevel",
@@ -24,12 +26,16 @@ __all__ = [
     "RequestLogger",
     "Settings",
     "SigningAlgorithm",
+    "TracesExporter",
     "configure_logging",
+    "list_problems",
     "load_settings",
     "log_dictconfig",
     "read_environment",
+    "read_traces_exporter",
     "render_env_example",
     "render_settings",
     "render_settings_reference",
     "request_logger",
+    "traces_exporter",
 ]

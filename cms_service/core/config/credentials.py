@@ -14,6 +14,7 @@ from cms_service.core.config.variables import Parser, Unusable
 from cms_service.core.exceptions import ConfigurationError
 
 _MINIMUM_KEY_BYTES = 32
+_MINIMUM_TOKEN_CHARACTERS = 32
 _MINIMUM_PASSWORD_CHARACTERS = 8
 """The least that any deployment accepts; the policy, which may ask for more, is applied when the account is made."""
 _MAXIMUM_PASSWORD_CHARACTERS = 128
@@ -61,6 +62,20 @@ def account_password() -> Parser:
     return Parser(f"{_MINIMUM_PASSWORD_CHARACTERS} to {_MAXIMUM_PASSWORD_CHARACTERS} characters", parse)
 
 
+def bearer_token() -> Parser:
+    def parse(text: str) -> str:
+        if is_placeholder(text):
+            raise Unusable("is a placeholder")
+        if len(text) < _MINIMUM_TOKEN_CHARACTERS:
+            raise Unusable(f"is too short ({len(text)} characters)")
+        # What a header can carry (RFC 6750 §2.1).
+        if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text):
+            raise Unusable("has a character that no bearer token has")
+        return text
+
+    return Parser(f"at least {_MINIMUM_TOKEN_CHARACTERS} random characters (openssl rand -hex 32)", parse)
+
+
 def postgres_url() -> Parser:
     """Accept the usual spellings and return the one that SQLAlchemy's asyncpg dialect takes."""
 
@@ -87,10 +102,12 @@ def is_placeholder(text: str) -> bool:
 
 
 def refuse_reused_secrets(
-    *, secret_key_texts: Mapping[str, str], admin_password: str | None, database_url: str | None
+    *, generated_texts: Mapping[str, str], admin_password: str | None, database_url: str | None
 ) -> None:
     """One leaked secret must not be two."""
-    for name, text in secret_key_texts.items():
+    for name, text in generated_texts.items():
+        if others := [other for other in generated_texts if text and generated_texts[other] == text and other < name]:
+            raise ConfigurationError(f"{name} equals {others[0]}; expected two different secrets.")
         if text and text == admin_password:
             raise ConfigurationError(f"{name} equals CMS_ADMIN_PASSWORD; expected two different secrets.")
         if text and text in unquote(database_url or ""):
@@ -104,9 +121,11 @@ def refuse_placeholder_database_password(name: str, database_url: str) -> None:
         raise ConfigurationError(f"{name} has a placeholder for a password; expected a secret of its own.")
 
 
-def development_secret_key(directory: Path) -> bytes:
-    """Return the key kept in the directory, made by the first call; only its owner can read it."""
+def development_secret_key(directory: Path, *, is_made: bool = True) -> bytes:
+    """Return the key kept in the directory, made by the first call if `is_made`; only its owner can read it."""
     path = directory / "secret_key"
+    if not is_made and not path.exists():
+        raise ConfigurationError(f"{path} is not there yet; the first `cms-service serve` makes it.")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}")

@@ -1,8 +1,9 @@
 """From the process's environment to Settings, in two steps, so that tests need only the second."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,26 +37,56 @@ def read_environment(directory: Path | None = None) -> dict[str, str]:
     return both if is_development else own
 
 
-def load_settings(environ: Mapping[str, str]) -> Settings:
+def load_settings(environ: Mapping[str, str], *, makes_secret_key: bool = True) -> Settings:
     """Return what the variables say.
 
-    In development a missing secret key is made and kept in `CMS_DATA_DIR`. Raises ConfigurationError, which names
-    the first variable that is unknown, missing or wrong, and never shows a secret.
+    In development a missing secret key is made, unless told not to, and kept in `CMS_DATA_DIR`. Raises
+    ConfigurationError, which names the first variable that is unknown, missing or wrong, and never shows a secret.
     """
-    texts = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
-    _refuse_unknown(texts)
-    environment = _read("environment", texts, Environment.PRODUCTION)
-    values = {field: _read(field, texts, environment) for field in VARIABLES}
-    _refuse_contradictions(values, texts)
-    is_production = environment is Environment.PRODUCTION
+    reading = _Reading(environ)
+    if reading.problems:
+        raise ConfigurationError(reading.problems[0])
+    values = reading.values
 
     # What is computed from the rest; the table describes it in words.
     values["public_url"] = values["public_url"] or f"http://127.0.0.1:{values['port']}"
     values["database_direct_url"] = values["database_direct_url"] or values["database_url"]
     values["hash_concurrency"] = values["hash_concurrency"] or processor_count()
-    if not is_production and values["secret_key"] is None:
-        values["secret_key"] = development_secret_key(values["data_dir"])
+    if values["environment"] is Environment.DEVELOPMENT and values["secret_key"] is None:
+        values["secret_key"] = development_secret_key(values["data_dir"], is_made=makes_secret_key)
     return Settings(**values)
+
+
+def list_problems(environ: Mapping[str, str]) -> list[str]:
+    """Everything for which `load_settings` would refuse the variables, one line each."""
+    return _Reading(environ).problems
+
+
+class _Reading:
+    """What can be read, and what cannot."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        texts = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
+        self.values: dict[str, Any] = {}
+        self.problems = list(_unknown(texts))
+        environment = self._read("environment", texts, Environment.PRODUCTION) or Environment.PRODUCTION
+        for field in VARIABLES:
+            if field != "environment":
+                self._read(field, texts, environment)
+        if not self.problems:  # Else a value would be compared that is not there.
+            for rule in _CONTRADICTIONS:
+                self._try(partial(rule, self.values, texts))
+
+    def _read(self, field: str, texts: Mapping[str, str], environment: Environment) -> Any:
+        self.values[field] = self._try(partial(_read, field, texts, environment))
+        return self.values[field]
+
+    def _try(self, step: Callable[[], Any]) -> Any:
+        try:
+            return step()
+        except ConfigurationError as error:
+            self.problems.append(str(error))
+            return None
 
 
 def _read(field: str, texts: Mapping[str, str], environment: Environment) -> Any:
@@ -71,36 +102,64 @@ def _read(field: str, texts: Mapping[str, str], environment: Environment) -> Any
     return None
 
 
-def _refuse_unknown(texts: Mapping[str, str]) -> None:
+def _unknown(texts: Mapping[str, str]) -> Iterator[str]:
     known = [variable_name(field) for field in VARIABLES]
     for name in sorted(texts.keys() - set(known)):
         if name.startswith(_KUBERNETES_PREFIX):
             continue
         similar = get_close_matches(name, known, n=1, cutoff=0.75)
         hint = f"did you mean {similar[0]}?" if similar else "`cms-service settings` lists those there are."
-        raise ConfigurationError(f"{name} is not a setting; {hint}")
+        yield f"{name} is not a setting; {hint}"
 
 
-def _refuse_contradictions(values: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+def _refuse_short_sessions(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["refresh_absolute_seconds"] < values["refresh_idle_seconds"]:
         raise ConfigurationError(
             f"CMS_REFRESH_ABSOLUTE_SECONDS is {values['refresh_absolute_seconds']}; expected "
             f"CMS_REFRESH_IDLE_SECONDS ({values['refresh_idle_seconds']}) or more."
         )
+
+
+def _refuse_half_an_address(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["database_direct_url"] and not values["database_url"]:
         raise ConfigurationError("CMS_DATABASE_DIRECT_URL is set and CMS_DATABASE_URL is not; expected both.")
+
+
+def _refuse_hasty_keys(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["signing_key_seconds"] <= values["signing_key_ahead_seconds"]:
         raise ConfigurationError(
             f"CMS_SIGNING_KEY_SECONDS is {values['signing_key_seconds']}; expected more than "
             f"CMS_SIGNING_KEY_AHEAD_SECONDS ({values['signing_key_ahead_seconds']})."
         )
+
+
+def _refuse_equal_keys(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["secret_key"] and values["secret_key"] == values["secret_key_previous"]:
         raise ConfigurationError("CMS_SECRET_KEY_PREVIOUS equals CMS_SECRET_KEY; expected another key, or none.")
+
+
+def _refuse_reused_secrets(values: Mapping[str, Any], texts: Mapping[str, str]) -> None:
     refuse_reused_secrets(
-        secret_key_texts={name: texts.get(name, "") for name in ("CMS_SECRET_KEY", "CMS_SECRET_KEY_PREVIOUS")},
+        generated_texts={name: texts.get(name, "") for name in _GENERATED},
         admin_password=values["admin_password"],
         database_url=values["database_url"],
     )
+
+
+def _refuse_placeholders(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["environment"] is Environment.PRODUCTION:
         for field in ("database_url", "database_direct_url"):
             refuse_placeholder_database_password(variable_name(field), values[field] or "")
+
+
+_GENERATED = ("CMS_SECRET_KEY", "CMS_SECRET_KEY_PREVIOUS", "CMS_METRICS_TOKEN")
+
+_CONTRADICTIONS: tuple[Callable[[Mapping[str, Any], Mapping[str, str]], None], ...] = (
+    _refuse_short_sessions,
+    _refuse_half_an_address,
+    _refuse_hasty_keys,
+    _refuse_equal_keys,
+    _refuse_reused_secrets,
+    _refuse_placeholders,
+)
+"""What is wrong with values that are good one by one."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import msgspec
 
-from cms_service.core.config.credentials import account_password, postgres_url, secret_key
+from cms_service.core.config.credentials import account_password, bearer_token, postgres_url, secret_key
 from cms_service.core.config.variables import (
     Variable,
     directory,
@@ -88,6 +88,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parser=whole_number(1, 64),
             default="1",
             description="Worker processes. Each has its own database connections and caches.",
+        ),
+    ]
+    drain_seconds: Annotated[
+        float,
+        Variable(
+            parser=seconds(0, 300),
+            default="5",
+            development_default="0",
+            description="For how long after SIGTERM requests are still served while readiness says no: as long as it "
+            "takes until everybody who sends requests here has noticed.",
+        ),
+    ]
+    keep_alive_seconds: Annotated[
+        int,
+        Variable(
+            parser=whole_number(1, 3600),
+            default="75",
+            description="How long a connection may be idle, or take to send the headers of a request, before it is "
+            "closed. Longer than the proxy in front keeps its connections, so that the proxy is the one that closes "
+            "them.",
         ),
     ]
     public_url: Annotated[
@@ -396,6 +416,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parser=whole_number(1, 10_000),
             default="64",
             description="How many more may wait for that; beyond it the answer is 503.",
+        ),
+    ]
+    metrics_token: Annotated[
+        str | None,
+        Variable(
+            parser=bearer_token(),
+            is_secret=True,
+            description="Whoever reads `/metrics` sends this as a bearer token. Without it, everybody may who "
+            "reaches the path. Make one with `openssl rand -hex 32`.",
         ),
     ]
     log_format: Annotated[

@@ -5,31 +5,39 @@ from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
 from cms_service.core.database.engine import create_engine, for_reading
 from cms_service.core.database.errors import UNIQUENESS, translate_error
 from cms_service.core.database.fast_lane import FastLane, Statement
+from cms_service.core.database.inspection import ServerFacts, Unreachable, inspect_server
 from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
 from cms_service.core.database.migrations import (
     current_revision,
     downgrade,
     head_revision,
     is_current,
+    is_newer,
     migration_connection,
+    pending_revisions,
     upgrade,
 )
+from cms_service.core.database.pool import ConnectionPool, pool_of
 from cms_service.core.database.readiness import check_readiness
 from cms_service.core.database.running import direct_url, running_database
+from cms_service.core.database.tracing import trace_statements
 from cms_service.core.database.work import Propagation, UnitOfWork, WorkFactory, unit_of_work
 
 __all__ = [
     "ACCESS_CHANNEL",
     "UNIQUENESS",
+    "ConnectionPool",
     "DirectLine",
     "EmbeddedPostgres",
     "FastLane",
     "Ordering",
     "Position",
     "Propagation",
+    "ServerFacts",
     "Slice",
     "Statement",
     "UnitOfWork",
+    "Unreachable",
     "Window",
     "WorkFactory",
     "check_readiness",
@@ -42,9 +50,14 @@ __all__ = [
     "fetch_slice",
     "for_reading",
     "head_revision",
+    "inspect_server",
     "is_current",
+    "is_newer",
     "migration_connection",
+    "pending_revisions",
+    "pool_of",
     "running_database",
+    "trace_statements",
     "translate_error",
     "unit_of_work",
     "upgrade",

@@ -83,6 +83,14 @@ def is_newer(revision: str | None) -> bool:
     return revision is not None and revision not in _known_revisions()
 
 
+def pending_revisions(revision: str | None) -> list[str]:
+    """The revisions that `upgrade` would apply, in their order; none where a later version was at work."""
+    if is_newer(revision):
+        return []
+    scripts = _scripts().iterate_revisions("head", revision or "base")
+    return [script.revision for script in scripts][::-1]
+
+
 @cache
 def head_revision() -> str | None:
     """Return the newest revision that this version knows."""

@@ -177,6 +177,23 @@ class LastAdministrator(Conflict):
     is_audited = True
 
 
+class RequestInProgress(Conflict):
+    """The same request, by its idempotency key, is being answered at this moment."""
+
+    code = "request_in_progress"
+    title = "The same request is being answered at this moment."
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, retry_after_seconds=1)
+
+
+class IdempotencyKeyReused(ServiceError):
+    """A key stands for one request; another one must not get its answer."""
+
+    code = "idempotency_key_reused"
+    title = "The idempotency key was used for another request."
+
+
 class PreconditionFailed(ServiceError):
     code = "precondition_failed"
     title = "The resource has changed since it was read."
@@ -208,6 +225,10 @@ class ServiceUnavailable(ServiceError):
 
     code = "service_unavailable"
     title = "The service is unavailable at the moment."
+
+
+class NotMigrated(ServiceUnavailable):
+    """The database is older than this version; a migration helps, and waiting alone does not."""
 
 
 class Overloaded(ServiceError):
