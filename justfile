@@ -189,4 +189,4 @@ container-check:
     .ci/container_steps
 
 # Everything that must pass before a change is merged.
-ci: check test test-slow test-verifiers test-sdk test-generators test-contract test-browser test-revocation test-enumeration docs container-check
+ci: check test test-slow test-verifiers test-sdk test-generators test-contract test-browser fuzz test-revocation test-enumeration docs container-check
