@@ -17,17 +17,22 @@ class UnreadBody:
     """
 
     def __init__(self, scope: HTTPScope, receive: Receive) -> None:
+        self._headers = scope["headers"]
         self._receive = receive
-        # A client that asks first sends nothing before it is told to (RFC 9110 §10.1.1).
-        self._is_over = any(name == b"expect" for name, _ in scope["headers"])
+        self._is_begun = False
+        self._is_over = False
 
     async def receive(self) -> HTTPReceiveMessage:
         message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]
+        self._is_begun = True
         self._is_over = not message.get("more_body", False)
         return message
 
     async def drain(self) -> None:
         """Nothing is on its way any more, or it was too much or too slow."""
+        # A client that asks first sends nothing before it is told to (RFC 9110 §10.1.1).
+        if not self._is_begun and any(name == b"expect" for name, _ in self._headers):
+            return
         dropped_bytes = 0
         with suppress(TimeoutError):
             async with asyncio.timeout(SECONDS):

@@ -19,6 +19,7 @@ from cms_service.core.config.settings import LogFormat, Settings
 _SECRET_NAME = re.compile(r"password|secret|token|authorization|cookie|credential|api_?key|private_?key", re.IGNORECASE)
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
+_unheard = suppress(OSError, ValueError)
 _HARMLESS = (int, float, bool, UUID, type(None))
 
 
@@ -39,11 +40,11 @@ class StandardError:
 
     def write(self, line: bytes) -> None:
         # Past the text layer, which costs more than all the rest of a line.
-        with suppress(OSError, ValueError):
+        with _unheard:
             sys.stderr.buffer.write(line)
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
+        with _unheard:
             sys.stderr.buffer.flush()
 
 
