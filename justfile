@@ -3,7 +3,8 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
-# Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way.
+# Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Only what
+# nobody else needs gets an environment of its own.
 export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
 
 # What `requirements.lock` is made of: everything that runs in production, nothing that only develops.
@@ -79,7 +80,7 @@ test-contract *args: _contract-tools
 
 # Use the reference page in a real browser; needs Chromium.
 test-browser *args:
-    uv run --quiet --group browser pytest tests/browser "$@"
+    uv run --quiet --isolated --group browser pytest tests/browser "$@"
 
 # Take the picture of the reference page for the README anew; needs Chromium.
 screenshot: test-browser

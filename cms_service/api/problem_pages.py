@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
 from hashlib import sha256
 from html import escape
 from pathlib import Path
@@ -54,9 +55,13 @@ def problem_page(code: FromPath[str]) -> Response[str]:
     """For people who follow the `type` of a problem. It says what the reference says."""
     if code not in _TEXTS:
         raise NotFound
+    return Response(_page(code), media_type=MediaType.HTML, headers=_HEADERS)
+
+
+@cache
+def _page(code: str) -> str:
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(_for_here(_TEXTS[code]))
-    page = _PAGE.format(code=code, title=escape(_title_of(code)), style=_STYLE, text=text)
-    return Response(page, media_type=MediaType.HTML, headers=_HEADERS)
+    return _PAGE.format(code=code, title=escape(_title_of(code)), style=_STYLE, text=text)
 
 
 def _for_here(text: str) -> str:

@@ -76,7 +76,7 @@ class ApiKeyService:
         return read_api_key(await self._keys.get_of(account_id, key_id))
 
     async def create_key(self, account_id: UUID, data: ApiKeyCreate) -> ApiKeyCreated:
-        """A new key, which nobody can read again.
+        """A new key, which is stored as a digest.
 
         Raises:
             NotFound: there is no such account.

@@ -87,9 +87,9 @@ class IdempotencyService:
     def _open(self, sealed: bytes, digest: bytes) -> _Kept:
         try:
             return msgspec.msgpack.decode(self._sealer.unseal(sealed, context=_context(digest)), type=_Kept)
-        except InvalidTag:
+        except (InvalidTag, msgspec.DecodeError):
             raise IdempotencyKeyReused(
-                "The request was answered before, under a secret key that the service no longer has."
+                "The request was answered before, by a service that had another secret key or another version."
             ) from None
 
     def _digest(self, key: str) -> bytes:

@@ -1,5 +1,6 @@
 """Accounts, as an administrator sees to them."""
 
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from uuid import UUID, uuid4
@@ -9,9 +10,12 @@ from cms_service_client import AuthenticatedClient
 from cms_service_client.api.users import create_user, get_user, list_users, update_user
 from cms_service_client.models import User, UserCreate, UserSort, UserUpdate
 from cms_service_client.types import UNSET
-from sdk_answers import accepted
+from sdk_answers import Refused, accepted
 
 ATTEMPTS = 3
+PAUSE_SECONDS = 1
+UNDECIDED = {"service_unavailable", "overloaded", "request_in_progress"}
+"""Refusals that leave open what has happened, as does no answer at all."""
 
 
 def every_user(client: AuthenticatedClient, *, part: int = 100) -> Iterator[User]:
@@ -43,11 +47,15 @@ def append_to_name(client: AuthenticatedClient, user_id: UUID, suffix: str) -> U
 
 
 def create_once(client: AuthenticatedClient, new: UserCreate) -> User:
-    """However often the line breaks, there is one user."""
+    """However often the line breaks, or the service is away, there is one user."""
     key = str(uuid4())
     for _ in range(ATTEMPTS - 1):
         try:
             return accepted(create_user.sync(client=client, body=new, idempotency_key=key))
         except httpx.TransportError:
-            continue
+            pass
+        except Refused as refusal:
+            if refusal.code not in UNDECIDED:
+                raise
+        time.sleep(PAUSE_SECONDS)
     return accepted(create_user.sync(client=client, body=new, idempotency_key=key))

@@ -5,6 +5,9 @@ import type { Client } from "cms-service-client/client";
 import { accepted, Refused } from "./sdk_answers.js";
 
 const ATTEMPTS = 3;
+const PAUSE_MS = 1000;
+/** Refusals that leave open what has happened, as does no answer at all. */
+const UNDECIDED = new Set(["service_unavailable", "overloaded", "request_in_progress"]);
 
 /** All users, oldest first. The next part is read when it is needed. */
 export async function* everyUser(client: Client, limit = 100): AsyncGenerator<User> {
@@ -34,14 +37,16 @@ export async function appendToName(client: Client, userId: string, suffix: strin
   }
 }
 
-/** However often the line breaks, there is one user. */
+/** However often the line breaks, or the service is away, there is one user. */
 export async function createOnce(client: Client, body: UserCreate): Promise<User> {
   const headers = { "Idempotency-Key": crypto.randomUUID() };
   for (let attempt = 1; ; attempt += 1) {
     try {
       return accepted(await createUser({ client, body, headers }));
     } catch (error) {
-      if (error instanceof Refused || attempt === ATTEMPTS) throw error;
+      const isDecided = error instanceof Refused && !UNDECIDED.has(error.code);
+      if (isDecided || attempt === ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   }
 }

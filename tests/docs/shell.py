@@ -86,4 +86,4 @@ def _lines(block: Block) -> Iterator[tuple[str, bool]]:
 
 def is_refused(output: str) -> bool:
     """Whether the service answered a problem, or an error of OAuth."""
-    return re.search(r'^\{"(type":"/problems/|error":)', output) is not None
+    return re.search(r'\{"(type":"/problems/|error":")', output) is not None

@@ -156,7 +156,8 @@ async def test_killed_worker_is_replaced_while_the_others_serve(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
     service = await service_factory(await fresh_database(), workers=WORKERS)
-    before = workers_of(service)
+    async with open_connections([service], 2):
+        before = workers_of(service)  # Both of them serve: readiness may have been the answer of the first.
     victim = min(before)
     assert len(before) == int(WORKERS)
     traffic = Counter[int]()

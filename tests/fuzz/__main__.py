@@ -17,7 +17,7 @@ import httpx
 
 from tests.enumeration.accounts import server
 from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Service, service_environ
-from tests.fuzz.callers import EMAILS, PASSWORD, SERVICE
+from tests.fuzz.callers import EMAILS, MAY_DO_ALL, PASSWORD, SERVICE
 
 SEED = 20_261_123
 EXAMPLES = 8
@@ -55,6 +55,7 @@ def _fuzz(caller: str, seed: int, examples: int) -> bool:
             *("--continue-on-failure", "--no-color", "--warnings", "off"),
         ]
         hooks = {SERVICE: service.url, EMAILS: " ".join(emails), PASSWORD: COMMON_PASSWORD}
+        hooks[MAY_DO_ALL] = "yes" if caller == "administrator" else ""
         environ = os.environ | hooks | {"SCHEMATHESIS_HOOKS": "tests.fuzz.callers"}
         is_sound = subprocess.run(command, env=environ, check=False).returncode == 0  # noqa: S603 - all of it is ours
         log = service.log.read_text()

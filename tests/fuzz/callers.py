@@ -11,6 +11,7 @@ from schemathesis.auths import AuthContext
 from schemathesis.checks import CheckContext
 
 SERVICE, EMAILS, PASSWORD = "FUZZ_SERVICE", "FUZZ_EMAILS", "FUZZ_PASSWORD"
+MAY_DO_ALL = "FUZZ_MAY_DO_ALL"
 BEYOND_SCHEMAS = re.compile(
     r"(.*(_ids?|/permissions)(/\d+)? not_found)"
     r"|(query/cursor|/page/token) bad_cursor"
@@ -28,6 +29,10 @@ BEYOND_SCHEMAS = re.compile(
 """Pointer and code of what makes a request wrong that keeps the schema: ids of nothing, cursors of nobody, passwords
 that are too weak, windows that are over or empty, what is said twice or in two ways, and questions whose parts are
 missing in the batch and in its items alike."""
+
+
+FEWEST_SUCCEEDING = 0.8
+"""Of all operations, for who may do everything. The others need two ids that belong together, or the like."""
 
 
 class SignedIn:
@@ -79,3 +84,23 @@ def what_keeps_the_schema_is_not_refused_for_its_form(ctx: CheckContext, respons
             raise AssertionError(f"A request that keeps the schema was refused: {said}")
     if problem.get("code") == "malformed_json":
         raise AssertionError("A request that keeps the schema was not understood.")
+
+
+@schemathesis.check
+class MostOperationsSucceed:
+    """For who may do everything. Else nothing would be found, since all is refused, and nobody would notice."""
+
+    def __init__(self) -> None:
+        self._called: set[str] = set()
+        self._succeeded: set[str] = set()
+
+    def after_response(self, ctx: CheckContext, response: Response, case: Case[Any]) -> None:  # noqa: ARG002
+        self._called.add(case.operation.label)
+        if response.status_code < httpx.codes.BAD_REQUEST:
+            self._succeeded.add(case.operation.label)
+
+    def after_run(self, ctx: CheckContext) -> None:  # noqa: ARG002
+        succeeded, called = len(self._succeeded), len(self._called)
+        print(f"{succeeded} of {called} operations have succeeded at least once")
+        if os.environ.get(MAY_DO_ALL) and succeeded < FEWEST_SUCCEEDING * called:
+            raise AssertionError(f"never succeeded: {', '.join(sorted(self._called - self._succeeded))}")

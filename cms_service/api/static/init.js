@@ -75,8 +75,13 @@ async function renewInTime(request) {
   const isOurs = session !== null && request.headers?.Authorization === `Bearer ${session.accessToken}`;
   if (isOurs && Date.now() >= session.renewAt) {
     try {
-      keep(session.email, await post("/api/v1/auth/refresh", { refresh_token: session.refreshToken }));
-      request.headers.Authorization = `Bearer ${session.accessToken}`;
+      const renewed = session;
+      const tokens = await post("/api/v1/auth/refresh", { refresh_token: renewed.refreshToken });
+      // Who has signed out meanwhile stays signed out.
+      if (session === renewed) {
+        keep(session.email, tokens);
+        request.headers.Authorization = `Bearer ${session.accessToken}`;
+      }
     } catch (error) {
       show(`Your sign-in could not be renewed: ${reasonOf(error)}`);
     }

@@ -52,7 +52,8 @@ class ApiKeyController(Controller):
     ) -> Response[ApiKeyCreated]:
         """Creates a key of a service account that can do no more than you can.
 
-        The answer holds the key itself, which nobody can read again.
+        The answer holds the key itself, which nobody else can read, and you only by repeating the request with the same
+        `Idempotency-Key`.
         """
         return await creating.once(
             lambda: api_keys.create_key(service_account_id, data),
