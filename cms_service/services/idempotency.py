@@ -93,8 +93,12 @@ class IdempotencyService:
             ) from None
 
     def _digest(self, key: str) -> bytes:
-        """Keys of different actors have nothing to do with each other; strangers are one actor."""
-        actor = (self._actor.subject_type.value, self._actor.subject_id, self._actor.acting_service_id)
+        """Keys of different actors have nothing to do with each other; strangers are one actor.
+
+        Nor have those of credentials that allow less: what was answered to one that allows more may hold more.
+        """
+        narrowed_to = None if self._actor.narrowed_to is None else sorted(self._actor.narrowed_to)
+        actor = (self._actor.subject_type.value, self._actor.subject_id, self._actor.acting_service_id, narrowed_to)
         return hashlib.sha256(msgspec.json.encode((*actor, key))).digest()
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.api import given
 from tests.api.given import Json
-from tests.api.machines import ACCOUNTS, account
+from tests.api.machines import ACCOUNTS, account, key, machine
 from tests.api.problems import code_of, faults_of
 from tests.eventually import eventually
 from tests.factories import (
@@ -128,6 +128,18 @@ async def test_keys_of_one_caller_mean_nothing_to_another(admin: Caller, registe
     other = BODIES[PERMISSIONS]()
     assert (await creator.post(PERMISSIONS, other, headers=headers)).json()["name"] == other["name"]
     assert (await admin.post(PERMISSIONS, body, headers=headers)).json() == created.json()
+
+
+async def test_narrowed_key_is_not_told_what_an_unrestricted_one_was_answered(
+    admin: Caller,
+) -> None:
+    unrestricted = await machine(admin, "*:*")
+    narrowed = unrestricted.holding((await key(admin, unrestricted.id, permissions=["service_accounts:manage"]))["key"])
+    path, body, headers = f"{unrestricted.path}/keys", {"name": "nightly"}, keyed()
+    assert (await unrestricted.post(path, body, headers=headers)).status_code == 201
+
+    assert code_of(await narrowed.post(path, body, headers=headers), 403) == "escalation_refused"
+    assert (await unrestricted.post(path, body, headers=headers)).headers["idempotency-replayed"] == "true"
 
 
 async def test_caller_who_may_no_longer_create_gets_no_answer_again(admin: Caller, register: Register) -> None:

@@ -96,7 +96,7 @@ def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> 
         ("CMS_PORT", "٨٠٠٠", "CMS_PORT is '٨٠٠٠'; expected"),
         ("CMS_HOST", "no such host", "CMS_HOST is 'no such host'; expected an IP address."),
         ("CMS_PUBLIC_URL", "accounts.example.org", "CMS_PUBLIC_URL is 'accounts.example.org'; expected an http"),
-        ("CMS_PUBLIC_URL", "https://u:p@example.org", "CMS_PUBLIC_URL is 'https://u:p@example.org'; expected"),
+        ("CMS_PUBLIC_URL", "https://u:p@example.org", "CMS_PUBLIC_URL is 'https://…@example.org'; expected"),
         ("CMS_ACCESS_TOKEN_SECONDS", "29", "CMS_ACCESS_TOKEN_SECONDS is '29'; expected"),
         ("CMS_DATABASE_POOL_TIMEOUT_SECONDS", "nan", "CMS_DATABASE_POOL_TIMEOUT_SECONDS is 'nan'; expected"),
         ("CMS_REGISTRATION", "maybe", "CMS_REGISTRATION is 'maybe'; expected open or closed."),

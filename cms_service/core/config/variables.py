@@ -11,6 +11,8 @@ import msgspec
 
 from cms_service.core.exceptions import ConfigurationError
 
+_USER_IN_URL = re.compile(r"//[^/@\s]*@")
+
 
 class Unusable(ValueError):
     """The text cannot be used, for a reason that is worth saying. The reason never repeats the text."""
@@ -43,13 +45,14 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     is_required_in_production: bool = False
 
     def read(self, name: str, text: str) -> object:
-        """Return the value, or raise ConfigurationError; a secret's text is in no message."""
+        """Return the value, or raise ConfigurationError; a secret's text is in no message, nor is one within a URL."""
         try:
             return self.parser.parse(text)
         except Unusable as error:
             reason = str(error)
         except ValueError:
-            reason = "cannot be read" if self.is_secret else f"is {text!r}"
+            shown = _USER_IN_URL.sub("//…@", text)
+            reason = "cannot be read" if self.is_secret else f"is {shown!r}"
         raise ConfigurationError(f"{name} {reason}; expected {self.parser.expected}.")
 
 
