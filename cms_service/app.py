@@ -17,7 +17,6 @@ from cms_service.api import (
     ApiDocument,
     AuthenticationMiddleware,
     AuthzenConfigurationController,
-    ConditionalGet,
     Envelope,
     Guarding,
     HealthController,
@@ -40,6 +39,7 @@ from cms_service.core.database import (
     create_engine,
     for_reading,
     pool_of,
+    read_only,
     trace_statements,
     unit_of_work,
 )
@@ -192,7 +192,7 @@ def create_app(
             problem_page,
         ],
         dependencies=DEPENDENCIES,
-        middleware=[ConditionalGet(), authentication],
+        middleware=[authentication],
         before_request=StrictInput(password_policy, authentication.authenticate),
         after_exception=[RefusalAudit(RefusalRecorder(work)), RefusalMetrics(metrics)],
         exception_handlers=EXCEPTION_HANDLERS,
@@ -249,7 +249,7 @@ async def diagnose(settings: Settings) -> Diagnosis:
     engine = create_engine(settings)
     try:
         sealer = Sealer(*_keys(settings, "signing-keys"))
-        return await Doctor(settings, partial(unit_of_work, engine), sealer, SystemClock()).examine()
+        return await Doctor(settings, partial(unit_of_work, read_only(engine)), sealer, SystemClock()).examine()
     finally:
         await engine.dispose()
 

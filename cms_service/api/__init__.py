@@ -2,7 +2,6 @@
 
 from cms_service.api.authentication import AuthenticationMiddleware
 from cms_service.api.authzen_configuration import AuthzenConfigurationController
-from cms_service.api.conditional import ConditionalGet
 from cms_service.api.cors import cors_config
 from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
@@ -13,7 +12,7 @@ from cms_service.api.openapi import ApiDocument
 from cms_service.api.problem_pages import problem_page
 from cms_service.api.problems import EXCEPTION_HANDLERS
 from cms_service.api.refusals import RefusalAudit
-from cms_service.api.request_metrics import RefusalMetrics, RequestMetrics
+from cms_service.api.request_metrics import RefusalMetrics
 from cms_service.api.strict_input import StrictInput
 from cms_service.api.well_known import WellKnownController
 
@@ -23,7 +22,6 @@ __all__ = [
     "ApiDocument",
     "AuthenticationMiddleware",
     "AuthzenConfigurationController",
-    "ConditionalGet",
     "Envelope",
     "Guarding",
     "HealthController",
@@ -31,7 +29,6 @@ __all__ = [
     "MetricsPage",
     "RefusalAudit",
     "RefusalMetrics",
-    "RequestMetrics",
     "StrictInput",
     "WellKnownController",
     "cors_config",

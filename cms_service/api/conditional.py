@@ -4,10 +4,8 @@ from typing import Annotated, TypeVar
 
 from litestar import Response
 from litestar.datastructures import ResponseHeader
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.params import HeaderParameter
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Send
 
 from cms_service.services import Versioned, entity_tag
 
@@ -50,30 +48,25 @@ def tagged(resource: T, *, status_code: int = 200, location: str | None = None) 
     return Response(resource, status_code=status_code, headers=headers)
 
 
-class ConditionalGet(ASGIMiddleware):
-    """Answers 304 without a body where the client has the same state already (RFC 9110 §13.1.2)."""
+def unless_known(scope: HTTPScope, send: Send) -> Send:
+    """`send`, which answers 304 without a body where the client has the same state already (RFC 9110 §13.1.2)."""
+    given = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    if not given or scope["method"] != "GET":
+        return send
+    known_tags = {tag.strip().removeprefix(b"W/") for tag in b",".join(given).split(b",")}
+    is_unchanged = False
 
-    scopes = (ScopeType.HTTP,)
+    async def send_if_changed(message: Message) -> None:
+        nonlocal is_unchanged
+        if message["type"] == "http.response.start":
+            headers = list(message["headers"])
+            tag = next((value for name, value in headers if name.lower() == b"etag"), None)
+            is_unchanged = message["status"] == 200 and tag is not None and bool({tag, b"*"} & known_tags)
+            if is_unchanged:
+                message["status"] = 304
+                message["headers"] = [item for item in headers if not item[0].lower().startswith(b"content-")]
+        elif message["type"] == "http.response.body" and is_unchanged:
+            message["body"] = b""
+        await send(message)
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        known = b",".join(value for name, value in scope["headers"] if name == b"if-none-match")
-        if not known or scope.get("method") != "GET":
-            await next_app(scope, receive, send)
-            return
-        known_tags = {tag.strip().removeprefix(b"W/") for tag in known.split(b",")}
-        is_unchanged = False
-
-        async def send_if_changed(message: Message) -> None:
-            nonlocal is_unchanged
-            if message["type"] == "http.response.start":
-                headers = list(message["headers"])
-                tag = next((value for name, value in headers if name.lower() == b"etag"), None)
-                is_unchanged = message["status"] == 200 and tag is not None and bool({tag, b"*"} & known_tags)
-                if is_unchanged:
-                    message["status"] = 304
-                    message["headers"] = [item for item in headers if not item[0].lower().startswith(b"content-")]
-            elif message["type"] == "http.response.body" and is_unchanged:
-                message["body"] = b""
-            await send(message)
-
-        await next_app(scope, receive, send_if_changed)
+    return send_if_changed

@@ -13,6 +13,7 @@ from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSe
 from litestar.utils import normalize_path
 from msgspec import UNSET
 
+from cms_service.api.conditional import unless_known
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
 from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
 from cms_service.api.request_origin import origin_in, with_origin
@@ -117,7 +118,7 @@ class Envelope:
         else:
             if scope["method"] == "HEAD":
                 scope["method"] = "GET"
-            await self.litestar(scope, receive, send)
+            await self.litestar(scope, receive, unless_known(scope, send))
 
     def _is_permitted_preflight(self, scope: HTTPScope) -> bool:
         headers = dict(scope["headers"])

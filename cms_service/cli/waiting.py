@@ -5,12 +5,12 @@ import logging
 import time
 
 import rich_click as click
-from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 
 from cms_service.app import check_database
 from cms_service.cli.console import DATABASE_ERRORS, reason_of
 from cms_service.core.config import Settings
-from cms_service.core.database import current_revision, direct_url
+from cms_service.core.database import current_revision, direct_url, shown_address
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 
 DEVELOPMENT_WAIT_SECONDS = 30
@@ -55,7 +55,10 @@ class DatabaseWatch:
             return "the database is not migrated: run `cms-service migrate`"
         except (ServiceUnavailable, *DATABASE_ERRORS) as error:
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-            return f"waiting for PostgreSQL at {_address(self._settings)}: {reason_of(cause)}"
+            address, reason = shown_address(self._settings.database_url or ""), reason_of(cause)
+            if isinstance(cause, ProgrammingError):
+                return f"PostgreSQL at {address} refuses: {reason}; `cms-service doctor` says what to do"
+            return f"waiting for PostgreSQL at {address}: {reason}"
         return None
 
 
@@ -72,11 +75,6 @@ def wait_for_database(settings: Settings) -> None:
         else:
             return
         if not is_told:
-            click.echo(f"Waiting for PostgreSQL at {_address(settings)} …", err=True)
+            click.echo(f"Waiting for PostgreSQL at {shown_address(direct_url(settings))} …", err=True)
             is_told = True
         time.sleep(LOOK_SECONDS / 2)
-
-
-def _address(settings: Settings) -> str:
-    url = make_url(settings.database_url or "").set(drivername="postgresql")
-    return url.render_as_string(hide_password=True)

@@ -8,11 +8,15 @@ from sqlalchemy import func, select, text
 from cms_service.core.database import UnitOfWork
 
 REFUSED = """
-SELECT relation.relname FROM pg_class relation
+SELECT relation.relname || ' (' || string_agg(needed.privilege, ', ' ORDER BY needed.place) || ')'
+FROM pg_class relation,
+     unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) WITH ORDINALITY AS needed (privilege, place)
 WHERE relation.relnamespace = current_schema()::regnamespace
   AND relation.relkind IN ('r', 'p') AND NOT relation.relispartition AND relation.relname <> 'alembic_version'
-  AND NOT (has_table_privilege(relation.oid, 'SELECT') AND has_table_privilege(relation.oid, 'INSERT'))
-ORDER BY relation.relname
+  -- What is in the audit trail stays as it is.
+  AND NOT (relation.relname = 'audit_events' AND needed.privilege IN ('UPDATE', 'DELETE'))
+  AND NOT has_table_privilege(relation.oid, needed.privilege)
+GROUP BY relation.relname ORDER BY relation.relname
 """
 PARTITIONS = """
 SELECT relation.relname FROM pg_inherits
@@ -28,7 +32,7 @@ class InspectionRepository:
         self._session = work.session
 
     async def list_refused_tables(self) -> list[str]:
-        """The tables that this role may not read or not add to."""
+        """The tables that this role may not use as the service does, with the privileges that it lacks."""
         return list((await self._session.scalars(text(REFUSED))).all())
 
     async def list_audit_months(self) -> set[tuple[int, int]]:
@@ -36,6 +40,10 @@ class InspectionRepository:
         names = (await self._session.scalars(text(PARTITIONS))).all()
         matches = (re.fullmatch(r"audit_events_(\d{4})_(\d{2})", name) for name in names)
         return {(int(match[1]), int(match[2])) for match in matches if match}
+
+    async def may_read_stray_audit_events(self) -> bool:
+        """Whether somebody granted that, which the service itself does not need."""
+        return bool(await self._session.scalar(text("SELECT has_table_privilege('audit_events_default', 'SELECT')")))
 
     async def has_stray_audit_events(self) -> bool:
         """Whether events lie where no month is theirs."""

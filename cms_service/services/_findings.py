@@ -2,6 +2,11 @@
 
 from cms_service.schemas import Finding, Verdict
 
+GRANT_ADVICE = (
+    "Let the role that runs `cms-service migrate` be that of the service, or give the latter USAGE on the schema and "
+    "SELECT, INSERT, UPDATE, DELETE on all of its tables, also those to come (ALTER DEFAULT PRIVILEGES)."
+)
+
 
 def ok(check: str, found: str) -> Finding:
     return Finding(check, Verdict.OK, found)

@@ -38,7 +38,7 @@ class Doctor:
         direct = await self._inspect(self._settings.database_direct_url)
         for finding in check_servers(self._settings, runtime, direct):
             yield finding
-        if isinstance(runtime, Unreachable) or pending_revisions(runtime.revision):
+        if isinstance(runtime, Unreachable) or not runtime.is_granted or pending_revisions(runtime.revision):
             return
         if runtime.is_pooled and self._settings.database_url == self._settings.database_direct_url:
             return  # Nothing works like this, and the findings say so.

@@ -6,7 +6,7 @@ from cms_service.core.config import Settings
 from cms_service.core.database import ServerFacts, Unreachable, head_revision, is_newer, pending_revisions
 from cms_service.core.security import LEEWAY_SECONDS
 from cms_service.schemas import Finding
-from cms_service.services._findings import fail, ok, warn
+from cms_service.services._findings import GRANT_ADVICE, fail, ok, warn
 
 OLDEST_VERSION = 15
 NOTICEABLE_SKEW_SECONDS = 2.0
@@ -27,13 +27,18 @@ def check_servers(
     yield _encryption(runtime)
     yield _connections(settings, runtime, direct)
     yield _clock(direct)
-    yield _migrations(direct)
+    if direct.is_granted:
+        yield _migrations(direct)
 
 
 def _reach(check: str, variable: str, server: ServerFacts | Unreachable) -> Finding:
+    if isinstance(server, Unreachable) and server.is_refused:
+        return fail(check, f"{server.address}: {server.reason}", "GRANT CONNECT ON DATABASE to that role.")
     if isinstance(server, Unreachable):
         return fail(
-            check, f"{server.address}: {server.reason}", f"Start PostgreSQL, or correct {variable}: host, port, user."
+            check,
+            f"{server.address}: {server.reason}",
+            f"Start PostgreSQL, or correct {variable}: host, port, user, password.",
         )
     if not server.is_writable:
         return fail(
@@ -41,6 +46,8 @@ def _reach(check: str, variable: str, server: ServerFacts | Unreachable) -> Find
             f"{server.address} cannot be written: it is a standby, or read-only by its settings",
             f"Let {variable} lead to the primary.",
         )
+    if not server.is_granted:
+        return fail(check, f"{server.address} may not read the table alembic_version", GRANT_ADVICE)
     return ok(check, server.address)
 
 

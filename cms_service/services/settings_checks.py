@@ -1,11 +1,13 @@
-"""What the settings say about a deployment, without asking anybody."""
+"""What the environment says about a deployment, without asking anybody."""
 
 import resource
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from cms_service.core.config import LogLevel, Settings
+from cms_service.core.config import LogLevel, Settings, read_traces_exporter
+from cms_service.core.exceptions import ConfigurationError
+from cms_service.core.observability import refuse_unusable_tracing
 from cms_service.schemas import Finding
 from cms_service.services._findings import fail, ok, warn
 
@@ -19,12 +21,14 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     """What is legal and seldom meant, in production; in development, where anything goes, hardly anything."""
     yield ok("settings", f"all can be read, for {settings.environment}")
     yield _open_files(settings)
+    yield _tracing()
     if settings.is_development:
         return
     yield _public_url(settings)
     yield _trusted_proxies(settings)
     yield _cors_origins(settings)
     yield _admin_password(settings)
+    yield _metrics_token(settings)
     yield _log_level(settings)
 
 
@@ -92,10 +96,32 @@ def _admin_password(settings: Settings) -> Finding:
     return ok("admin_password", "not in the environment")
 
 
+def _metrics_token(settings: Settings) -> Finding:
+    if settings.metrics_token is None:
+        return warn(
+            "metrics_token",
+            "none: whoever reaches /metrics reads how many sign in and fail to, what is asked for and how often, and "
+            "which version this is",
+            "Set CMS_METRICS_TOKEN (`openssl rand -hex 32`) and give it to Prometheus. Where the proxy refuses "
+            "/metrics and nobody else reaches the service, all is well.",
+        )
+    return ok("metrics_token", "set")
+
+
 def _log_level(settings: Settings) -> Finding:
     if settings.log_level is LogLevel.DEBUG:
         return warn("log_level", "debug: every probe is a line", "Set CMS_LOG_LEVEL=info.")
     return ok("log_level", settings.log_level)
+
+
+def _tracing() -> Finding:
+    """Standard variables of OpenTelemetry decide, which are no settings; `serve` refuses what this refuses."""
+    try:
+        exporter = read_traces_exporter()
+        refuse_unusable_tracing(exporter)
+    except ConfigurationError as error:
+        return fail("tracing", str(error), "Correct the variable or remove it: `cms-service serve` does not start.")
+    return ok("tracing", "off" if exporter is None else f"spans go to {exporter}")
 
 
 def _open_files(settings: Settings) -> Finding:

@@ -10,7 +10,7 @@ from cms_service.core.security import EVERYTHING, Sealer
 from cms_service.models import SigningKey
 from cms_service.repositories import AccessRepository, InspectionRepository, SigningKeyRepository
 from cms_service.schemas import Finding
-from cms_service.services._findings import fail, ok, warn
+from cms_service.services._findings import GRANT_ADVICE, fail, ok, warn
 from cms_service.services.signing_keys import KeySchedule, needs_upkeep, open_key
 
 LEAST_MONTHS_AHEAD = 2
@@ -31,12 +31,11 @@ class StoredChecks:
         if refused := await self._inspection.list_refused_tables():
             yield fail(
                 "table_privileges",
-                f"the role may not read or not add to {', '.join(refused)}",
-                "Let the role that runs `cms-service migrate` be that of the service, or GRANT SELECT, INSERT, UPDATE, "
-                "DELETE on all tables to the latter.",
+                f"the role of the service lacks privileges: {', '.join(refused)}",
+                GRANT_ADVICE,
             )
             return
-        yield ok("table_privileges", "every table can be read and added to")
+        yield ok("table_privileges", "the role of the service may use every table")
         keys, now = await self._keys.list_unretired(), await self._keys.now()
         yield self._signing_keys(keys, now)
         yield self._previous_secret_key(keys)
@@ -100,6 +99,12 @@ class StoredChecks:
         ahead = _months_ahead(months, now)
         if ahead < 0:
             return fail("audit_partitions", "this month has none; its events go to audit_events_default", advice)
+        if not await self._inspection.may_read_stray_audit_events():
+            return warn(
+                "audit_partitions",
+                "the role of the service may not read audit_events_default, so nobody knows whether it is empty",
+                "GRANT SELECT ON audit_events_default to it.",
+            )
         if await self._inspection.has_stray_audit_events():
             return warn(
                 "audit_partitions",

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from sqlalchemy.engine import make_url
 
 from cms_service.core.database import upgrade
 from tests.api.cluster import TLS, open_connections
@@ -229,6 +230,26 @@ async def test_service_ends_when_its_late_database_has_another_secret_key(
     assert await asyncio.to_thread(service.process.wait, 30) == 2
 
     assert "cms-service: CMS_SECRET_KEY is not the one under which signing key" in service.log.read_text()
+
+
+async def test_service_without_privileges_is_not_told_to_migrate(
+    closed_database: Database, cluster: Cluster, tmp_path: Path
+) -> None:
+    role = f"poor_{os.urandom(4).hex()}"
+    await cluster.execute(f"ALTER DATABASE {closed_database.name} ALLOW_CONNECTIONS true")
+    await cluster.execute(f"CREATE ROLE {role} LOGIN")
+    url = make_url(closed_database.url).set(username=role).render_as_string().replace("+asyncpg", "")
+    service = production(closed_database, tmp_path, database_url=url)
+    await service.wait_until_live()
+    async with httpx.AsyncClient(base_url=service.url) as http:
+        ready = await http.get("/health/ready")
+    await service.stop()
+    await cluster.execute(f"DROP ROLE {role}")
+
+    log = service.log.read_text()
+    assert code_of(ready, 503) == "service_unavailable"
+    assert "refuses: permission denied for table alembic_version; `cms-service doctor` says what to do" in log
+    assert "cms-service migrate" not in log
 
 
 async def test_service_says_what_to_do_when_its_late_database_is_not_migrated(

@@ -16,12 +16,13 @@ from sqlalchemy.engine import make_url
 
 from cms_service.app import create_administrator, diagnose, signing_keys
 from cms_service.core.config import Settings, load_settings
-from cms_service.core.database import create_engine, unit_of_work
+from cms_service.core.database import check_readiness, create_engine, unit_of_work
 from cms_service.core.dependencies import SystemClock
+from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.core.security import Sealer, derive_key
 from cms_service.schemas import Diagnosis, Finding, Verdict
 from cms_service.services import Doctor
-from tests.fixtures import Cluster, Database, DatabaseFactory, service_environ
+from tests.fixtures import Database, DatabaseFactory, service_environ
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 CANARY = "Zq81-canary-of-the-doctor"
@@ -60,18 +61,50 @@ async def execute(database: Database, *statements: str) -> None:
     await connection.close()
 
 
+async def versions_of_rows(database: Database) -> set[tuple[str, int, str]]:
+    """Every row of every table, with the transaction that wrote it."""
+    connection = await database.connect()
+    tables = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    )
+    rows = [
+        (table, row["version"], row["content"])
+        for (table,) in tables
+        for row in await connection.fetch(
+            f'SELECT xmin::text::bigint AS version, it::text AS content FROM "{table}" it'  # noqa: S608 - of the catalog
+        )
+    ]
+    await connection.close()
+    return set(rows)
+
+
 async def test_nothing_is_wrong_and_nothing_is_changed_when_all_is_well(healthy: Database) -> None:
-    connection = await healthy.connect()
-    census = """SELECT count(*) + (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_xact_user_tables)
-                     + (SELECT count(*) FROM audit_events) FROM signing_keys"""
-    before = await connection.fetchval(census)
+    before = await versions_of_rows(healthy)
 
     diagnosis = await diagnose(settings_for(healthy))
 
     assert is_odd(diagnosis) == {}
     assert diagnosis.verdict is OK
-    assert len(diagnosis.findings) == 15
-    assert await connection.fetchval(census) == before
+    assert len(diagnosis.findings) == 16
+    assert len(before) > 4, "the administrator, the role, the key"
+    assert await versions_of_rows(healthy) == before
+
+
+async def test_postgresql_lets_nothing_be_changed(healthy: Database) -> None:
+    await execute(
+        healthy,
+        "CREATE TABLE written (at timestamptz)",
+        "CREATE FUNCTION writes() RETURNS boolean VOLATILE LANGUAGE sql AS "
+        "'INSERT INTO written VALUES (now()); SELECT true'",
+        "ALTER TABLE signing_keys RENAME TO stored_keys",
+        "CREATE VIEW signing_keys AS SELECT * FROM stored_keys WHERE writes()",
+    )
+
+    diagnosis = await diagnose(settings_for(healthy))
+
+    assert is_odd(diagnosis) == {"database_work": FAIL}
+    connection = await healthy.connect()
+    assert await connection.fetchval("SELECT count(*) FROM written") == 0
     await connection.close()
 
 
@@ -197,16 +230,73 @@ async def test_secret_keys_are_tried_on_the_signing_keys(healthy: Database) -> N
     assert is_odd(after) == {"previous_secret_key": WARN}
 
 
-async def test_role_without_privileges_is_told(cluster: Cluster, healthy: Database) -> None:
+@pytest.fixture
+async def poor_role(healthy: Database) -> AsyncIterator[str]:
+    """One that may sign in and nothing more."""
     role = f"poor_{secrets.token_hex(4)}"
-    await execute(healthy, f"CREATE ROLE {role} LOGIN", f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}")
-    url = make_url(healthy.url).set(username=role).render_as_string().replace("+asyncpg", "")
-
-    diagnosis = await diagnose(settings_for(healthy, database_url=url))
-
-    assert is_odd(diagnosis) == {"table_privileges": FAIL}
-    assert "users" in finding(diagnosis, "table_privileges").found
+    await execute(healthy, f"CREATE ROLE {role} LOGIN")
+    yield role
     await execute(healthy, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+ALL = "ALL TABLES IN SCHEMA public"
+
+
+@pytest.mark.parametrize(
+    ("statements", "check", "found"),
+    [
+        (["REVOKE CONNECT ON DATABASE {name} FROM PUBLIC"], "database", "permission denied for database"),
+        (["REVOKE USAGE ON SCHEMA public FROM PUBLIC"], "database", "may not read the table alembic_version"),
+        ([], "database", "may not read the table alembic_version"),
+        ([f"GRANT SELECT ON {ALL} TO {{role}}"], "table_privileges", " users (INSERT, UPDATE, DELETE)"),
+        ([f"GRANT SELECT, INSERT, DELETE ON {ALL} TO {{role}}"], "table_privileges", " users (UPDATE)"),
+        (
+            [f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ALL} TO {{role}}", "REVOKE DELETE ON throttles FROM {role}"],
+            "table_privileges",
+            "privileges: throttles (DELETE)",
+        ),
+    ],
+)
+async def test_role_without_privileges_is_told(
+    healthy: Database, poor_role: str, statements: Sequence[str], check: str, found: str
+) -> None:
+    await execute(healthy, *(statement.format(name=healthy.name, role=poor_role) for statement in statements))
+
+    diagnosis = await diagnose(settings_for(healthy, database_url=url_of(healthy, poor_role)))
+
+    # What can be looked at only through the database cannot through its direct address either: it is the same here.
+    assert is_odd(diagnosis) == ({check: FAIL, "direct_database": FAIL} if check == "database" else {check: FAIL})
+    assert found in finding(diagnosis, check).found
+    assert "GRANT" in str(finding(diagnosis, check).advice) or "SELECT, INSERT" in str(finding(diagnosis, check).advice)
+
+
+async def test_role_needs_no_more_than_the_service_does(healthy: Database, poor_role: str) -> None:
+    await execute(
+        healthy,
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ALL} TO {poor_role}",
+        f"REVOKE UPDATE, DELETE ON audit_events FROM {poor_role}",
+    )
+    settings = settings_for(healthy, database_url=url_of(healthy, poor_role))
+
+    enough = await diagnose(settings)
+    await execute(healthy, f"REVOKE SELECT ON TABLE audit_events_default FROM {poor_role}")  # noqa: S608 - our own
+    unknown = await diagnose(settings)
+
+    assert is_odd(enough) == {}
+    assert is_odd(unknown) == {"audit_partitions": WARN}
+
+
+async def test_role_without_privileges_is_not_told_to_migrate(healthy: Database, poor_role: str) -> None:
+    poor = create_engine(settings_for(healthy, database_url=url_of(healthy, poor_role)))
+    with pytest.raises(ServiceUnavailable, match="refuses what it is asked") as refusal:
+        await check_readiness(poor)
+    await poor.dispose()
+
+    assert not isinstance(refusal.value, NotMigrated)
+
+
+def url_of(database: Database, role: str) -> str:
+    return make_url(database.url).set(username=role).render_as_string().replace("+asyncpg", "")
 
 
 class SkewedClock(SystemClock):
@@ -254,7 +344,7 @@ async def test_command_tells_people_and_machines_and_ends_with_what_it_found(hea
     nothing_there = await run("--json", **new)
 
     assert good[0] == 0, good[1]
-    assert good[1].endswith("\n15 ok, 0 to look at, 0 failing.\n")
+    assert good[1].endswith("\n16 ok, 0 to look at, 0 failing.\n")
     assert (machine[0], json.loads(machine[1])["verdict"]) == (0, "ok")
     assert (failing[0], json.loads(failing[1])["verdict"]) == (1, "fail")
     assert (wrong[0], len(json.loads(wrong[1])["findings"])) == (2, 2)

@@ -1,6 +1,8 @@
 """What the doctor says about settings that are legal and seldom meant."""
 
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,7 @@ PRODUCTION = {
     "CMS_ENV": "production",
     "CMS_PUBLIC_URL": "https://accounts.example.org",
     "CMS_DATABASE_URL": f"postgresql://cms:{CANARY}@db.internal/cms",
+    "CMS_METRICS_TOKEN": "0f8d1a52c96e4b7d83fa2617c05be94d",
     "CMS_SECRET_KEY": "7Uq0VbYc0oV0m6kq1r4sQ2hZt3Xx9LwPj5NfG8aBcDE=",
 }
 
@@ -44,6 +47,7 @@ def test_nothing_is_wrong_with_the_least_that_production_needs() -> None:
         ("cors_origins", Verdict.WARN, {"cors_origins": "https://a.example.org,http://b.example.org"}),
         ("cors_origins", Verdict.OK, {"cors_origins": "https://a.example.org"}),
         ("admin_password", Verdict.WARN, {"admin_password": f"{CANARY} and more"}),
+        ("metrics_token", Verdict.WARN, {"metrics_token": ""}),
         ("log_level", Verdict.WARN, {"log_level": "debug"}),
     ],
 )
@@ -52,6 +56,30 @@ def test_pitfall_of_production_is_told(check: str, verdict: Verdict, overrides: 
 
     assert found.pop(check) is verdict
     assert set(found.values()) == {Verdict.OK}
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("OTEL_TRACES_EXPORTER", "jaeger"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_PROPAGATORS", "one-that-nobody-has-heard-of"),
+    ],
+)
+def test_tracing_that_serve_refuses_is_told(variable: str, text: str) -> None:
+    program = (
+        "from cms_service.core.config import load_settings\n"
+        "from cms_service.services import check_settings\n"
+        f"print([f.found for f in check_settings(load_settings({PRODUCTION})) if f.check == 'tracing'])"
+    )
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", variable: text}
+
+    # OpenTelemetry reads them as it is imported, so in a process of its own.
+    ended = subprocess.run(  # noqa: S603 - our own words
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+    )
+
+    assert variable in ended.stdout
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """The way to PostgreSQL."""
 
+from cms_service.core.database.connecting import shown_address
 from cms_service.core.database.direct_line import ACCESS_CHANNEL, DirectLine
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
-from cms_service.core.database.engine import create_engine, for_reading
+from cms_service.core.database.engine import create_engine, for_reading, read_only
 from cms_service.core.database.errors import UNIQUENESS, translate_error
 from cms_service.core.database.fast_lane import FastLane, Statement
 from cms_service.core.database.inspection import ServerFacts, Unreachable, inspect_server
@@ -56,7 +57,9 @@ __all__ = [
     "migration_connection",
     "pending_revisions",
     "pool_of",
+    "read_only",
     "running_database",
+    "shown_address",
     "trace_statements",
     "translate_error",
     "unit_of_work",

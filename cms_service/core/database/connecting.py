@@ -1,6 +1,9 @@
 """How this service connects to PostgreSQL: it fails fast, whatever PostgreSQL does."""
 
 from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy.engine import make_url
 
 from cms_service.core.config import Settings
 
@@ -15,6 +18,13 @@ def is_behind_pooler(settings: Settings) -> bool:
     session are not ours to make.
     """
     return settings.database_direct_url != settings.database_url
+
+
+def shown_address(url: str) -> str:
+    """As an operator reads it, without the password and without what else a URL may carry."""
+    parts = make_url(url)
+    host = parts.host or parts.query.get("host") or "localhost"
+    return f"{host}:{parts.port or 5432}/{parts.database} as {unquote(parts.username or 'the default user')}"
 
 
 def connect_arguments(settings: Settings) -> dict[str, Any]:

@@ -45,6 +45,11 @@ def for_reading(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
+def read_only(engine: AsyncEngine) -> AsyncEngine:
+    """The same pool, whose transactions PostgreSQL lets change nothing."""
+    return engine.execution_options(postgresql_readonly=True)
+
+
 def _refuse_dead_connection(dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
     """Let the pool replace a connection that the server has closed; costs no round trip, unlike a pre-ping."""
     if dbapi_connection.driver_connection.is_closed():

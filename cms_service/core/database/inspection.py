@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import unquote
 from uuid import uuid4
 
 import asyncpg
 import msgspec
-from sqlalchemy.engine import make_url
+
+from cms_service.core.database.connecting import shown_address
 
 MEASUREMENTS = 5
 """Of the clock; the quickest answer tells the time best."""
@@ -27,7 +27,10 @@ SELECT current_setting('server_version_num')::int / 10000 AS major_version,
        (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) AS database_limit,
        coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS is_encrypted,
        coalesce(inet_client_addr() <<= '127.0.0.0/8' OR inet_client_addr() = '::1', true) AS is_local,
-       to_regclass('alembic_version') IS NOT NULL AS has_revision
+       to_regclass('alembic_version') IS NOT NULL AS has_revision,
+       -- A schema that the role may not use is left out of its search path.
+       current_schema() IS NOT NULL
+           AND coalesce(has_table_privilege(to_regclass('alembic_version'), 'SELECT'), true) AS is_granted
 """
 
 
@@ -42,6 +45,8 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     major_version: int
     encoding: str
     is_writable: bool
+    is_granted: bool
+    """Whether the role may read as far as to the revision."""
     is_pooled: bool
     """Whether something like pgbouncer stands in between."""
     is_encrypted: bool
@@ -54,13 +59,16 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How much ours is ahead of the server's."""
     clock_uncertainty_seconds: float
     revision: str | None
+    """None also where the role may not read it."""
 
 
 class Unreachable(msgspec.Struct, frozen=True):
-    """No answer came from there."""
+    """No connection could be made."""
 
     address: str
     reason: str
+    is_refused: bool = False
+    """Whether PostgreSQL answered, and lets others in."""
 
 
 async def inspect_server(url: str, timeout_seconds: float, now: Callable[[], datetime]) -> ServerFacts | Unreachable:
@@ -73,12 +81,12 @@ async def inspect_server(url: str, timeout_seconds: float, now: Callable[[], dat
             statement_cache_size=0,
         )
         try:
-            return await _inspect(connection, _address(url), timeout_seconds, now)
+            return await _inspect(connection, shown_address(url), timeout_seconds, now)
         finally:
             connection.terminate()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error).strip().partition("\n")[0] or f"no answer within {timeout_seconds:g} seconds"
-        return Unreachable(_address(url), reason)
+        return Unreachable(shown_address(url), reason, is_refused=isinstance(error, asyncpg.InsufficientPrivilegeError))
 
 
 async def _inspect(
@@ -91,7 +99,8 @@ async def _inspect(
     )
     # A pooler answers for many servers, so it gives its clients numbers of its own.
     is_pooled = row["backend_pid"] != connection.get_server_pid()
-    revision = await connection.fetchval("SELECT version_num FROM alembic_version") if row["has_revision"] else None
+    is_known = row["has_revision"] and row["is_granted"]
+    revision = await connection.fetchval("SELECT version_num FROM alembic_version") if is_known else None
     return ServerFacts(
         address=address,
         identity=row["identity"],
@@ -99,6 +108,7 @@ async def _inspect(
         major_version=row["major_version"],
         encoding=row["encoding"],
         is_writable=row["is_writable"],
+        is_granted=row["is_granted"],
         is_pooled=is_pooled,
         is_encrypted=row["is_encrypted"],
         is_local=row["is_local"],
@@ -131,10 +141,3 @@ async def _is_heard(connection: asyncpg.Connection, timeout_seconds: float) -> b
     except TimeoutError:
         return False
     return True
-
-
-def _address(url: str) -> str:
-    """As an operator reads it, without the password and without what else a URL may carry."""
-    parts = make_url(url)
-    host = parts.host or parts.query.get("host") or "localhost"
-    return f"{host}:{parts.port or 5432}/{parts.database} as {unquote(parts.username or 'the default user')}"
