@@ -12,8 +12,9 @@ UNMATCHED = "unmatched"
 SIGN_IN = ("POST", "/api/v1/auth/login")
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_SIGN_IN_OUTCOMES = {200: "succeeded", 401: "refused", 429: "throttled", 503: "unavailable"}
-_OTHER_OUTCOME = "malformed"
+_SIGN_IN_OUTCOMES = {200: "succeeded", 401: "refused", 429: "throttled", None: "abandoned"}
+_UNAVAILABLE = "unavailable"
+_MALFORMED = "malformed"
 _THROTTLE_POLICIES = ("account", "device", "network", "session")
 
 
@@ -37,12 +38,12 @@ class RequestMetrics:
             "cms_sign_ins",
             "Sign-ins by what became of them.",
             "outcome",
-            [*_SIGN_IN_OUTCOMES.values(), _OTHER_OUTCOME],
+            [*_SIGN_IN_OUTCOMES.values(), _UNAVAILABLE, _MALFORMED],
         )
         self._observers: dict[tuple[str, str, int | None], Callable[[float], None]] = {}
 
     def ended(self, method: str, path: str, status: int | None, seconds: float) -> None:
-        """`path` is the template of the route. Takes some 3 µs: what belongs to a route is looked up once."""
+        """`path` is the template of the route. What belongs to a route is looked up once: this is on every request."""
         key = (method, path, status)
         observe = self._observers.get(key)
         if observe is None:
@@ -53,13 +54,20 @@ class RequestMetrics:
         observe = self._durations.labels(method, path, str(status or "unanswered")).observe
         if (method, path) != SIGN_IN:
             return observe
-        sign_ins = self._sign_ins.labels(_SIGN_IN_OUTCOMES.get(status or 503, _OTHER_OUTCOME))
+        sign_ins = self._sign_ins.labels(_sign_in_outcome(status))
 
         def observe_sign_in(seconds: float) -> None:
             observe(seconds)
             sign_ins.inc()
 
         return observe_sign_in
+
+
+def _sign_in_outcome(status: int | None) -> str:
+    """None is the status of a request whose client left before the answer began."""
+    if status is not None and status >= 500:
+        return _UNAVAILABLE
+    return _SIGN_IN_OUTCOMES.get(status, _MALFORMED)
 
 
 class RefusalMetrics:

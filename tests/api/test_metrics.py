@@ -6,11 +6,14 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import crossplane
 import httpx
 import msgspec
 import pytest
 
+from cms_service.api.request_metrics import RequestMetrics
 from cms_service.app import create_app
+from cms_service.core.observability import Metrics
 from tests.api.metrics_page import TOKEN, Scrape, scrape
 from tests.api.problems import code_of
 from tests.eventually import eventually
@@ -95,6 +98,22 @@ async def test_page_is_in_the_format_that_its_reader_wants(service: Service) -> 
     assert open_metrics.text.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/openmetrics-text;version=abc",
+        "application/openmetrics-text;version=1.0.0x",
+        "application/openmetrics-text;version=9.²",
+        'text/plain;version="1.0.0"',
+        "text/plain;version=²",
+        "text/plain;version=" + 5000 * "1",
+    ],
+)
+async def test_page_is_plain_where_its_reader_names_no_version_that_there_is(accept: str) -> None:
+    answer = await exchange(create_app(edge_settings()), "GET", "/metrics", headers={"Accept": accept})
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+
+
 async def test_everything_that_happened_is_counted_whichever_worker_answers(
     service: Service, secrets_seen: list[str]
 ) -> None:
@@ -105,10 +124,10 @@ async def test_everything_that_happened_is_counted_whichever_worker_answers(
     for page in [await scrape(service) for _ in range(4)]:
         outcomes = {
             outcome: page.total("cms_sign_ins_total", outcome=outcome)
-            for outcome in ("succeeded", "refused", "throttled", "malformed", "unavailable")
+            for outcome in ("succeeded", "refused", "throttled", "malformed", "unavailable", "abandoned")
         }
         refused, throttled = outcomes.pop("refused"), outcomes.pop("throttled")
-        assert outcomes == {"succeeded": 2, "malformed": 1, "unavailable": 0}
+        assert outcomes == {"succeeded": 2, "malformed": 1, "unavailable": 0, "abandoned": 0}
         assert refused + throttled == 8
         assert throttled == page.total("cms_throttled_attempts_total", policy="account") >= 1
         assert page.total("cms_refresh_reuse_detected_total") == 1
@@ -149,6 +168,25 @@ async def test_worker_that_died_is_gone_and_what_it_counted_is_not(service: Serv
     assert after.total("cms_database_connections_limit") == before.total("cms_database_connections_limit")
 
 
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "succeeded"),
+        (400, "malformed"),
+        (401, "refused"),
+        (429, "throttled"),
+        (500, "unavailable"),
+        (503, "unavailable"),
+        (None, "abandoned"),
+    ],
+)
+async def test_sign_in_is_counted_by_what_became_of_it(status: int | None, outcome: str) -> None:
+    metrics = Metrics()
+    RequestMetrics(metrics).ended("POST", LOGIN, status, 0.1)
+    page = Scrape((await metrics.page("")).content.decode())
+    assert page.total("cms_sign_ins_total", outcome=outcome) == page.total("cms_sign_ins_total") == 1
+
+
 async def test_page_says_so_when_the_database_is_away() -> None:
     app = create_app(edge_settings())
     page = Scrape((await exchange(app, "GET", "/metrics")).body.decode())
@@ -165,6 +203,16 @@ def test_every_metric_is_explained_and_every_explained_metric_exists(page: Scrap
         r"^\| `(cms_\w+)` \| ([^|]*) \|", (OPERATIONS / "monitoring.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows} == exists
+
+
+def test_proxy_of_the_guide_shows_the_page_to_nobody(tmp_path: Path) -> None:
+    guide = (OPERATIONS.parent / "guides/deploy.md").read_text(encoding="utf-8")
+    (configuration,) = re.findall(r"```nginx\n(.*?)```", guide, re.DOTALL)
+    file = tmp_path / "nginx.conf"
+    file.write_text(configuration)
+    (server,) = crossplane.parse(str(file), check_ctx=False)["config"][0]["parsed"]
+    locations = {tuple(inner["args"]): inner["block"] for inner in server["block"] if inner["directive"] == "location"}
+    assert [(rule["directive"], rule["args"]) for rule in locations["^~", "/metrics"]] == [("deny", ["all"])]
 
 
 def expressions() -> dict[str, str]:

@@ -14,6 +14,8 @@ from tests.api.problems import code_of
 from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Cluster, Service, service_environ, sign_in
 
 START_SECONDS = 30
+CREDENTIAL = "canary-of-the-collector"
+OTLP = {"OTEL_TRACES_EXPORTER": "otlp"}
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
 PASSWORD = "canary of traces 1"
@@ -45,10 +47,16 @@ async def use(http: httpx.AsyncClient) -> list[str]:
     await http.post("/api/v1/auth/register", json=body)
     ann = await sign_in(http, EMAIL, PASSWORD)
     await http.post("/api/v1/auth/login", json={"email": EMAIL, "password": WRONG_PASSWORD})
-    headers = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01", "Cookie": MISPLACED, "User-Agent": MISPLACED}
+    headers = {
+        "traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01",
+        "tracestate": f"canary={MISPLACED}",
+        "baggage": f"canary={MISPLACED},{MISPLACED}",
+        "Cookie": MISPLACED,
+        "User-Agent": MISPLACED,
+    }
     assert (await ann.get(f"/api/v1/users/me?x={MISPLACED}", headers=headers)).status_code == 400
     assert (await ann.get("/api/v1/users/me/sessions", headers=headers)).is_success
-    await ann.get(f"/api/v1/users/{MISPLACED}", headers={"baggage": f"secret={MISPLACED}"})
+    await ann.get(f"/api/v1/users/{MISPLACED}")
     admin = await sign_in(http, ADMIN_EMAIL, ADMIN_PASSWORD)
     role = {"name": MISPLACED, "title": MISPLACED, "description": MISPLACED}
     made = await admin.post("/api/v1/roles", role)
@@ -139,9 +147,32 @@ def test_log_lines_of_a_traced_request_name_its_trace(traced: Traced) -> None:
     assert {line["trace_id"] for line in requests} == {span.trace_id.hex() for span in traced.spans}
 
 
-async def test_service_does_not_start_when_headers_cannot_be_read_as_asked(tmp_path: Path) -> None:
-    environ = {"CMS_ENV": "development", "CMS_DATABASE_URL": "postgresql://cms@127.0.0.1:1/cms"}
-    service = Service(environ | {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_PROPAGATORS": "b3"}, tmp_path)
+@pytest.mark.parametrize(
+    ("environ", "complaint"),
+    [
+        (OTLP | {"OTEL_PROPAGATORS": "b3"}, "OTEL_PROPAGATORS cannot be used: Propagator b3 not found."),
+        (
+            OTLP | {"OTEL_BSP_MAX_QUEUE_SIZE": "10"},
+            "OTEL_BSP_MAX_EXPORT_BATCH_SIZE must be less than or equal to OTEL_BSP_MAX_QUEUE_SIZE.",
+        ),
+        (
+            OTLP | {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "-1"},
+            "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be a non-negative integer but got -1.",
+        ),
+        (
+            OTLP | {"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization: Bearer {CREDENTIAL}"},
+            "OTEL_EXPORTER_OTLP_HEADERS is malformed; expected name=value,name=value with encoded values.",
+        ),
+    ],
+)
+async def test_service_does_not_start_when_it_cannot_trace_as_asked(
+    tmp_path: Path, environ: dict[str, str], complaint: str
+) -> None:
+    development = {"CMS_ENV": "development", "CMS_DATABASE_URL": "postgresql://cms@127.0.0.1:1/cms"}
+    service = Service(development | environ, tmp_path)
     await asyncio.to_thread(service.process.wait, START_SECONDS)
     assert service.process.returncode == 2
-    assert service.log.read_text().startswith("cms-service: OTEL_PROPAGATORS cannot be used: Propagator b3 not found.")
+    (line,) = service.log.read_text().splitlines()
+    assert line.startswith("cms-service: ")
+    assert complaint in line
+    assert CREDENTIAL not in line

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -10,16 +12,21 @@ from typing import Literal, TypeAlias
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
+
+from cms_service.core.observability.shared_files import SharedFiles
 
 REFRESH_SECONDS = 1.0
 """How old the numbers of the workers that do not answer can be."""
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 """Of what is answered at once or given up after a second or two."""
+VERSION = re.compile(r"; version=(0\.0\.4|1\.0\.0|2\.0\.0)(;|$)")
+"""Those of the formats that the library writes."""
 
 Combine: TypeAlias = Literal["livesum", "livemin", "max", "livemostrecent"]
 """How the gauges of several workers become one. Those that are live go with their worker."""
 Read: TypeAlias = Callable[[], float]
+Encode: TypeAlias = Callable[[Collector], bytes]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -108,7 +115,7 @@ class Metrics:
     async def page(self, accept: str) -> Page:
         """All of it, in the format that Prometheus wants most."""
         self.refresh()
-        encode, media_type = choose_encoder(accept)
+        encode, media_type = _encoder(accept)
         if self._directory is None:
             return Page(encode(self._registry), media_type)
         return Page(await asyncio.to_thread(_encode_shared, encode, self._directory), media_type)
@@ -123,19 +130,21 @@ def _write_into(directory: Path) -> None:
     values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
 
 
-def _encode_shared(encode: Callable[[CollectorRegistry], bytes], directory: Path) -> bytes:
-    _forget_dead(directory)
+def _encode_shared(encode: Encode, directory: Path) -> bytes:
+    files = SharedFiles(directory)
+    files.forget_dead()
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(directory))  # type: ignore[no-untyped-call]
+    registry.register(files)
     return encode(registry)
 
 
-def _forget_dead(directory: Path) -> None:
-    for process_id in {int(path.stem.rpartition("_")[2]) for path in directory.glob("gauge_live*.db")}:
-        try:
-            os.kill(process_id, 0)
-        except ProcessLookupError:
-            mark_process_dead(process_id, str(directory))  # type: ignore[no-untyped-call]
+def _encoder(accept: str) -> tuple[Encode, str]:
+    """The library fails where a version is no number, and would claim to write any that is great enough."""
+    with suppress(TypeError, ValueError):
+        encode, media_type = choose_encoder(accept)
+        if VERSION.search(media_type):
+            return encode, media_type
+    return choose_encoder("")
 
 
 def _version() -> str:

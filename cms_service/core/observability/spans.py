@@ -22,6 +22,8 @@ from cms_service.core.config import TracesExporter
 
 NAME = "cms-service"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"})
+UNWANTED = frozenset({"tracestate", "baggage"})
+"""Headers with words of the client's own: one is exported with each span, the other is logged where it is malformed."""
 FLUSH_SECONDS = 3.0
 """A collector that does not answer must not hold up the end of the process."""
 
@@ -34,7 +36,7 @@ class OpenTelemetry:
         sink = OTLPSpanExporter() if exporter is TracesExporter.OTLP else ConsoleSpanExporter()
         self._provider.add_span_processor(BatchSpanProcessor(sink))
         self._tracer = self._provider.get_tracer(NAME, version(NAME))
-        self._propagated = frozenset(propagate.get_global_textmap().fields)
+        self._propagated = frozenset(propagate.get_global_textmap().fields) - UNWANTED
         address = urlsplit(public_url)
         self._server: dict[str, str | int] = {"url.scheme": address.scheme, "server.address": address.hostname or ""}
         if address.port is not None:
@@ -76,9 +78,13 @@ class OpenTelemetry:
             if span is not None:
                 span.end(error)
 
+    def shutdown(self) -> None:
+        """What is recorded is exported, however long that takes."""
+        self._provider.shutdown()
+
     async def close(self) -> None:
         """See `Tracing`."""
-        flushing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        flushing = threading.Thread(target=self.shutdown, daemon=True)
         flushing.start()
         await asyncio.to_thread(flushing.join, FLUSH_SECONDS)
 

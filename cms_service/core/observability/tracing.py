@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from importlib import import_module
 from typing import Protocol
 
 from cms_service.core.config import TracesExporter
-from cms_service.core.exceptions import ConfigurationError
 
 
 class RequestSpan(Protocol):
@@ -40,16 +38,6 @@ class Tracing(Protocol):
 
     async def close(self) -> None:
         """What is recorded is exported, if that is possible soon."""
-
-
-def refuse_unusable_tracing(exporter: TracesExporter | None) -> None:
-    """Raises ConfigurationError where the variables of OpenTelemetry ask for what there is not."""
-    if exporter is None:
-        return
-    try:
-        import_module("opentelemetry.propagate")
-    except ValueError as error:
-        raise ConfigurationError(f"OTEL_PROPAGATORS cannot be used: {error}") from None
 
 
 def start_tracing(exporter: TracesExporter | None, public_url: str) -> Tracing | None:
