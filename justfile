@@ -122,7 +122,7 @@ types:
 imports:
     lint-imports --no-logo
 
-# Check that openapi.json is valid, what the code says, clean, and breaks no client of the last release; needs Node.js 18.
+# Check that openapi.json is valid, what the code says, clean, and breaks no client of the last release; needs Node.js 20.
 spec: _contract-tools
     openapi-spec-validator openapi.json
     cms-service openapi --check
