@@ -19,7 +19,7 @@ SNIPPET = re.compile(r'^```python title="([^"]+)"\n(.*?)^```$', re.MULTILINE | r
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with what the guide adds."""
     copy = tmp_path_factory.mktemp("project")
-    for folder in ("cms_service", "migrations"):
+    for folder in ("cms_service", "migrations", "docs/reference"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", copy)
     for path, code in SNIPPET.findall((ROOT / "CONTRIBUTING.md").read_text()):
