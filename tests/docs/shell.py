@@ -39,6 +39,16 @@ async def run(blocks: Sequence[Block], directory: Path, url: str, environ: dict[
         f"{{ {commands(block).replace(LOCAL_ADDRESS, url)}\n}} > {output} 2>&1\n"
         for block, output in zip(blocks, outputs, strict=True)
     )
+    complaint, exit_code = await run_bash(script, directory, {"ROOT": str(ROOT), "COLUMNS": "400", **environ})
+    printed = [output.read_text() for output in outputs if output.exists()]
+    if exit_code != 0:
+        failed = blocks[max(len(printed) - 1, 0)]
+        raise Printed(f"{failed}\n{failed.code}\n{''.join(printed[-1:])}{complaint}")
+    return printed
+
+
+async def run_bash(script: str, directory: Path, environ: dict[str, str]) -> tuple[str, int | None]:
+    """What the script printed, and its exit code; nothing of this process's environment reaches it."""
     process = await asyncio.create_subprocess_exec(
         "bash",
         "-euo",
@@ -46,21 +56,17 @@ async def run(blocks: Sequence[Block], directory: Path, url: str, environ: dict[
         "-c",
         script,
         cwd=directory,
-        env={"PATH": f"{Path(sys.executable).parent}:{os.defpath}", "ROOT": str(ROOT), "COLUMNS": "400", **environ},
+        env={"PATH": f"{Path(sys.executable).parent}:{os.defpath}", **environ},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        complaint, _ = await asyncio.wait_for(process.communicate(YES), TIMEOUT_SECONDS)
+        output, _ = await asyncio.wait_for(process.communicate(YES), TIMEOUT_SECONDS)
     finally:
         if process.returncode is None:
             process.kill()
-    printed = [output.read_text() for output in outputs if output.exists()]
-    if process.returncode != 0:
-        failed = blocks[max(len(printed) - 1, 0)]
-        raise Printed(f"{failed}\n{failed.code}\n{''.join(printed[-1:])}{complaint.decode()}")
-    return printed
+    return output.decode(), process.returncode
 
 
 def commands(block: Block) -> str:

@@ -4,42 +4,19 @@ All ```bash blocks of the page run in one shell, in order. What a block prints i
 where `…` stands for anything; a block that nothing follows prints nothing.
 """
 
-import asyncio
-import os
 import re
-import sys
 from pathlib import Path
 
+from tests.docs.shell import run_bash
 from tests.fixtures import DatabaseFactory, ServiceFactory
 
 PAGE = Path(__file__).parents[2] / "docs/tutorial/life-of-an-account.md"
 STEP = re.compile(r"^```bash\n(?P<commands>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 END_OF_STEP = "--- end of step ---"
-TIMEOUT_SECONDS = 60
 
 
 def matches(output: str, expected: str) -> bool:
     return re.fullmatch(".*".join(map(re.escape, expected.split("…"))), output, re.DOTALL) is not None
-
-
-async def run(script: str, directory: Path, **environment: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        script,
-        cwd=directory,
-        env={"PATH": f"{Path(sys.executable).parent}:{os.defpath}", **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    return output.decode()
 
 
 async def test_every_step_prints_what_the_page_says(
@@ -49,13 +26,8 @@ async def test_every_step_prints_what_the_page_says(
     steps = [match.groupdict(default="") for match in STEP.finditer(PAGE.read_text())]
     script = "".join(f"{step['commands']}\necho '{END_OF_STEP}'\n" for step in steps)
 
-    output = await run(
-        script,
-        tmp_path,
-        SERVICE=service.url,
-        ADMIN_EMAIL=service.admin_email,
-        ADMIN_PASSWORD=service.admin_password,
-    )
+    environ = {"SERVICE": service.url, "ADMIN_EMAIL": service.admin_email, "ADMIN_PASSWORD": service.admin_password}
+    output, _ = await run_bash(script, tmp_path, environ)
 
     printed = output.split(f"{END_OF_STEP}\n")
     for step, actual in zip(steps, printed, strict=False):

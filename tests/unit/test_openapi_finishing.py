@@ -86,7 +86,7 @@ class ThingController(Controller):
         sorts: Annotated[list[Sort] | None, QueryParameter()] = None,
     ) -> Part[ThingRead]:
         """Things, in parts."""
-        raise NotImplementedError
+        raise NotImplementedError  # Only its document is looked at; nothing is served here.
 
     @patch(
         "/{thing_id:uuid}",
@@ -101,7 +101,7 @@ class ThingController(Controller):
         if_match: Annotated[str, HeaderParameter(name="If-Match", max_length=64)],
     ) -> ThingRead:
         """Changes a thing."""
-        raise NotImplementedError
+        raise NotImplementedError  # Only its document is looked at; nothing is served here.
 
     @post(
         "/login",
@@ -113,7 +113,7 @@ class ThingController(Controller):
     )
     async def login(self, data: JSONBody[ThingUpdate]) -> ThingRef:
         """Lets you in."""
-        raise NotImplementedError
+        raise NotImplementedError  # Only its document is looked at; nothing is served here.
 
     @post("/logout", operation_id="logout", summary="Leave", opt={OPTIONAL: True}, status_code=204)
     async def logout(self, data: JSONBody[ThingUpdate | None] = None) -> None:
