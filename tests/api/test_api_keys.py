@@ -15,6 +15,7 @@ from tests.api.credentials import actions_on
 from tests.api.machines import ACCOUNTS, Machine, account, introspect, key, machine
 from tests.api.problems import code_of, faults_of
 from tests.eventually import eventually
+from tests.factories import unique
 from tests.fixtures import Caller, Service
 from tests.unit.opaque_tokens import with_flipped_bits, with_wrong_character
 
@@ -60,7 +61,8 @@ async def test_key_is_refused_when_it_would_last_too_long_or_allow_what_there_is
         assert faults_of(await admin.post(path, {"name": "x", "expires_at": wrong})) == {
             "/expires_at": ["out_of_range"]
         }
-    wrong_names = ["users:read", "no-such:thing", "users:*"]
+    nowhere = unique("nowhere")
+    wrong_names = ["users:read", f"{nowhere}:read", f"{nowhere}:*"]
     assert faults_of(await admin.post(path, {"name": "x", "permissions": wrong_names})) == {
         "/permissions/1": ["not_found"],
         "/permissions/2": ["not_found"],
