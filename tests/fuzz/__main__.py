@@ -69,7 +69,7 @@ def _fuzz(caller: str, seed: int, examples: int) -> bool:
 def _service() -> Iterator[Service]:
     with server() as database, TemporaryDirectory() as directory:
         # An hour after a sign-in, the caller may still do what is sensitive.
-        service = Service(service_environ(database, reauthentication_seconds="3600"), Path(directory))
+        service = Service(service_environ(database), Path(directory))
         try:
             asyncio.run(service.wait_until_ready())
             yield service
