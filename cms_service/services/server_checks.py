@@ -106,7 +106,8 @@ def _encryption(server: ServerFacts) -> Finding:
         return warn(
             "database_encryption",
             "what goes to PostgreSQL and back can be read on the way",
-            "Add ?sslmode=verify-full to the URL, or =require where its certificate cannot be checked.",
+            "Add ?sslmode=verify-full to the URL, and name the certificate authority's file in PGSSLROOTCERT; or "
+            "=require, where its certificate cannot be checked.",
         )
     return ok("database_encryption", "TLS")
 

@@ -14,7 +14,7 @@ import msgspec
 from sqlalchemy.engine import make_url
 from uuid_utils.compat import uuid7
 
-from cms_service.core.database import EmbeddedPostgres, Position, upgrade
+from cms_service.core.database import EmbeddedPostgres, Position, driver_url, upgrade
 from cms_service.core.security import ARGON2ID
 
 PASSWORD = "benchmarks know this password"
@@ -74,11 +74,6 @@ def prepared_database(user_count: int) -> Iterator[Database]:
         with EmbeddedPostgres(Path(directory) / "postgres") as postgres:
             upgrade(postgres.url)
             yield asyncio.run(_fill(postgres.url, user_count))
-
-
-def driver_url(url: str) -> str:
-    """The address as asyncpg wants it."""
-    return url.replace("postgresql+asyncpg:", "postgresql:")
 
 
 def add_database(beside: str, name: str) -> str:

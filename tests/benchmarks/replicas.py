@@ -9,8 +9,7 @@ from typing import Self
 
 import asyncpg
 
-from cms_service.core.database import ACCESS_CHANNEL
-from tests.benchmarks.database import driver_url
+from cms_service.core.database import ACCESS_CHANNEL, driver_url
 from tests.benchmarks.population import Population, question
 from tests.benchmarks.servers import Server
 from tests.benchmarks.wire import Wire, open_to_each_worker, request

@@ -15,7 +15,7 @@ from typing import IO
 import msgspec
 
 from cms_service.core.config import Settings, load_settings
-from tests.benchmarks.database import driver_url
+from cms_service.core.database import driver_url
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_URL = "http://127.0.0.1:8000"

@@ -1,6 +1,6 @@
 """The way to PostgreSQL."""
 
-from cms_service.core.database.connecting import shown_address
+from cms_service.core.database.connecting import driver_url, shown_address
 from cms_service.core.database.direct_line import ACCESS_CHANNEL, DirectLine
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
 from cms_service.core.database.engine import create_engine, for_reading, read_only
@@ -46,6 +46,7 @@ __all__ = [
     "current_revision",
     "direct_url",
     "downgrade",
+    "driver_url",
     "end_with_parent",
     "escape_like",
     "fetch_slice",

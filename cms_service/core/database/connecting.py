@@ -1,7 +1,7 @@
 """How this service connects to PostgreSQL: it fails fast, whatever PostgreSQL does."""
 
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from sqlalchemy.engine import make_url
 
@@ -18,6 +18,13 @@ def is_behind_pooler(settings: Settings) -> bool:
     session are not ours to make.
     """
     return settings.database_direct_url != settings.database_url
+
+
+def driver_url(url: str) -> str:
+    """The same address as asyncpg reads it: scheme and `sslmode` have other names in SQLAlchemy's URLs."""
+    address, _, query = url.removeprefix("postgresql+asyncpg").partition("?")
+    options = {"sslmode" if name == "ssl" else name: value for name, value in parse_qsl(query)}
+    return f"postgresql{address}" + (f"?{urlencode(options, safe='/')}" if options else "")
 
 
 def shown_address(url: str) -> str:

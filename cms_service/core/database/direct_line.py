@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from cms_service.core.config import Settings
+from cms_service.core.database.connecting import driver_url
 from cms_service.core.database.fast_lane import Statement
 
 ACCESS_CHANNEL = "cms_access"
@@ -30,7 +31,7 @@ class DirectLine:
             TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
         """
         connection = await asyncpg.connect(
-            (settings.database_direct_url or "").replace("postgresql+asyncpg://", "postgresql://", 1),
+            driver_url(settings.database_direct_url or ""),
             timeout=timeout_seconds,
             command_timeout=timeout_seconds,
             server_settings={

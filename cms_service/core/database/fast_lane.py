@@ -12,7 +12,7 @@ from sqlalchemy import Dialect, Executable
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cms_service.core.config import Settings
-from cms_service.core.database.connecting import connect_arguments
+from cms_service.core.database.connecting import connect_arguments, driver_url
 from cms_service.core.observability import Tracing
 
 _DIALECT: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
@@ -43,7 +43,7 @@ class FastLane:
         self.busy = 0
         self.waiting = 0
         self.timeouts = 0
-        self._address = (settings.database_url or "").replace("postgresql+asyncpg://", "postgresql://", 1)
+        self._address = driver_url(settings.database_url or "")
         self._arguments = connect_arguments(settings)
         self._wait_seconds = settings.database_pool_timeout_seconds
         self._slots = asyncio.Semaphore(self.limit)
