@@ -20,6 +20,8 @@ class RoleGraph(msgspec.Struct, frozen=True):
     """What each inherits directly; a role that inherits nothing is not here."""
     permissions: dict[UUID, set[str]]
     """What each holds itself; a role that holds nothing is not here."""
+    names: set[str]
+    """All permissions that there are. Wildcards imply no others."""
 
 
 class RoleGraphRepository:
@@ -45,7 +47,7 @@ class RoleGraphRepository:
 
     async def read(self) -> RoleGraph:
         """All of it, as it is now in this transaction."""
-        graph = RoleGraph({}, {})
+        graph = RoleGraph({}, {}, set(await self.session.scalars(select(Permission.name))))
         role, parent = aliased(Role), aliased(Role)
         links = (
             select(RoleInheritance.role_id, RoleInheritance.parent_id)

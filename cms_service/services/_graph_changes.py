@@ -31,10 +31,13 @@ class _Ways:
     def __init__(self, graph: RoleGraph) -> None:
         self._holders = _turned(graph.permissions)
         self._children = _turned(graph.parents)
+        self._names = graph.names
         self._giving: dict[_Roles, _Roles] = {}
 
     def holding(self, permission: str) -> _Roles:
-        """The roles that hold the permission themselves, be it by a wildcard."""
+        """The roles that hold the permission, if there is one, themselves, be it by a wildcard."""
+        if permission not in self._names:
+            return frozenset()
         return frozenset().union(*(self._holders.get(name, ()) for name in implying(permission)))
 
     def giving(self, holding: _Roles) -> _Roles:
@@ -46,7 +49,7 @@ class _Ways:
 
 def _touched(before: RoleGraph, after: RoleGraph) -> set[str]:
     """The permissions that some role holds or inherits otherwise than before, and perhaps a few more."""
-    names: set[str] = set()
+    names = before.names ^ after.names
     for role_id in before.permissions.keys() | after.permissions.keys():
         names |= before.permissions.get(role_id, set()) ^ after.permissions.get(role_id, set())
     linked: set[UUID] = set()
