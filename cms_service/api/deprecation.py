@@ -1,7 +1,7 @@
 """Operations that will go: the document says so, and so does every answer that they give."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from typing import TypeVar
@@ -36,20 +36,20 @@ def deprecated(*, since: date, sunset: date, successor: str) -> Callable[[H], H]
         handler.deprecated = True
         handler.response_headers = [
             *(handler.response_headers or ()),
-            *(ResponseHeader(name, value=value, description=_MEANINGS[name]) for name, value in headers.items()),
+            *(ResponseHeader(name, documentation_only=True, description=_MEANINGS[name]) for name in headers),
         ]
-        handler.opt |= {SUNSET: sunset.isoformat(), _HEADERS: headers}
+        sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        handler.opt |= {SUNSET: sunset.isoformat(), _HEADERS: sent}
         return handler
 
     return mark
 
 
-def deprecation_headers(scope: Scope) -> Mapping[str, str]:
-    """What a refusal has to carry, since Litestar puts the headers of a handler only on its own answers."""
+def deprecation_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
+    """What every answer has to carry, refusals and previews too: Litestar would put it only on those of the handler."""
     # A request for a path that does not exist has no handler.
-    opt = getattr(scope.get("route_handler"), "opt", {})
-    headers: Mapping[str, str] = opt.get(_HEADERS, {})
-    return headers
+    handler = scope.get("route_handler")
+    return handler.opt.get(_HEADERS, ()) if handler is not None else ()
 
 
 def _midnight(day: date) -> datetime:

@@ -14,6 +14,7 @@ from litestar.utils import normalize_path
 from msgspec import UNSET
 
 from cms_service.api.conditional import unless_known
+from cms_service.api.deprecation import deprecation_headers
 from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
 from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
 from cms_service.api.request_origin import origin_in, with_origin
@@ -67,7 +68,8 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._complete([*message["headers"]], request_id)
+                own = [*message["headers"], *deprecation_headers(scope)]
+                message["headers"] = self._complete(own, request_id)
                 if status >= 400:
                     await body.drain()
             elif message["type"] == "http.response.body" and method == "HEAD":
@@ -76,8 +78,9 @@ class Envelope:
 
         self._requests.in_progress += 1
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        span = self._begin_span(scope, request_id)
+        span: RequestSpan | None = None
         try:
+            span = self._begin_span(scope, request_id)
             await self._answer(scope, body.receive, send_enveloped)
         except Exception:
             _log.exception("escaped_exception")

@@ -9,9 +9,11 @@ from litestar.params import FromPath
 
 from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, StrictInput
 from cms_service.api.deprecation import deprecated
-from cms_service.core.exceptions import NotFound
+from cms_service.api.oauth_refusals import OAUTH_EXCEPTION_HANDLERS
+from cms_service.core.exceptions import InvalidRequest, NotFound
 from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated
-from cms_service.schemas import FoundAction
+from cms_service.schemas import AccessPreview, ChangedGrants, FoundAction
+from cms_service.services import Previewed
 from tests.unit.asgi import authenticate_nobody, exchange
 from tests.unit.settings import edge_settings
 
@@ -40,10 +42,30 @@ async def list_things() -> FoundAction:
     raise NotImplementedError  # The guard lets nobody in: what a refusal says is the test.
 
 
+@going
+@get(
+    "/oauth-things",
+    operation_id="findThing",
+    tags=["users"],
+    opt={PUBLIC: True},
+    exception_handlers=OAUTH_EXCEPTION_HANDLERS,
+)
+async def find_thing() -> FoundAction:
+    """Something for clients of OAuth."""
+    raise InvalidRequest("No thing is like this.")
+
+
+@going
+@get("/tried-things", operation_id="tryThing", tags=["users"], opt={PUBLIC: True})
+async def try_thing() -> FoundAction:
+    """What would become of a thing."""
+    raise Previewed(AccessPreview(ChangedGrants(0, 0, []), ChangedGrants(0, 0, [])))
+
+
 @pytest.fixture(scope="module")
 def app() -> Envelope:
     litestar = Litestar(
-        [get_thing, list_things, HealthController],
+        [get_thing, list_things, find_thing, try_thing, HealthController],
         plugins=[ApiDocument()],
         before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
         exception_handlers=EXCEPTION_HANDLERS,
@@ -60,6 +82,8 @@ def app() -> Envelope:
         ("/things/0190c8a0-4b1e-7c3f-9d2a-000000000000", 404),
         (f"/things/{KNOWN}?unknown=1", 400),
         ("/things", 401),
+        ("/oauth-things", 400),
+        ("/tried-things", 202),
     ],
 )
 async def test_every_answer_of_a_deprecated_operation_says_so(app: Envelope, target: str, status: int) -> None:
