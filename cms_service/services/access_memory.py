@@ -112,7 +112,7 @@ class AccessMemory:
     def keep(self, kind: SubjectType, subject: Subject, closures: dict[UUID, RoleClosure]) -> None:
         self.subjects.put(subject.id, RememberedSubject(kind, subject))
         for role_id, closure in closures.items():
-            if self.closures.get(role_id) is None:
+            if self.closures.peek(role_id) is None:
                 self.closures.put(role_id, closure)
 
     def _closures_of(self, subject: Subject) -> dict[UUID, RoleClosure] | None:

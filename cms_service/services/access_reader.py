@@ -74,7 +74,7 @@ class AccessReader:
         memory = self._memory
         key = (subject_type, name)
         if memory.is_trusted and (subject_id := memory.ids.get(key)) is not None:
-            remembered = memory.subjects.get(subject_id)
+            remembered = memory.subjects.peek(subject_id)
             # An account that gave the name away is read anew, and then it does not have it.
             if remembered is not None and name in remembered.subject.names:
                 return subject_id

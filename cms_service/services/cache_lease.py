@@ -51,8 +51,9 @@ class CacheKeeper:
                 self._memory.distrust()
                 if translate_error(error) is None:
                     _log.exception("cache_not_kept")
-                if self._is_hearing is not False:
+                if self._is_hearing:
                     self.lapses += 1
+                if self._is_hearing is not False:
                     _log.warning("cache_bypassed", cause=type(error).__name__)
                     retry_seconds = FIRST_RETRY_SECONDS
                 self._is_hearing = False

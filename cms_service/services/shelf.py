@@ -30,6 +30,11 @@ class Shelf(Generic[K, V]):
         self._values.move_to_end(key)
         return found[0]
 
+    def peek(self, key: K) -> V | None:
+        """The value, without being used or counted."""
+        found = self._values.get(key)
+        return found[0] if found is not None and found[1] > self._clock.steady() else None
+
     def put(self, key: K, value: V) -> None:
         self._values[key] = (value, self._clock.steady() + self._seconds)
         self._values.move_to_end(key)
