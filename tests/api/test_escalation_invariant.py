@@ -3,7 +3,8 @@
 Nor for longer than it did; and an account that can do more than the actor stays as it is.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -48,7 +49,6 @@ OfTheActor = st.tuples(
     st.integers(0, ROLES - 1), st.sampled_from([None, None, SCOPES[1]]), st.sampled_from(TIMES), st.just(False)
 )
 Permissions = st.sets(st.integers(0, NAMES - 1), min_size=1, max_size=2)
-Parents = st.sets(st.integers(0, ROLES - 1), min_size=1, max_size=2)
 Worlds = st.fixed_dictionaries(
     {
         "permissions": st.lists(Permissions, min_size=ROLES, max_size=ROLES),
@@ -121,6 +121,12 @@ class Stage(msgspec.Struct):
 
 
 Attempt: TypeAlias = Callable[[Stage, Choice], Json | None]
+
+
+ASSIGNED = """
+SELECT role_id, scope FROM user_roles WHERE user_id = $1
+UNION ALL SELECT role_id, scope FROM service_account_roles WHERE service_account_id = $1 AND role_id <> $2
+"""
 
 
 def nothing(*_: Any) -> None:
@@ -197,12 +203,11 @@ Choices = st.builds(
     permission=st.integers(0, NAMES),
     terms=Assigned,
     items=st.lists(Assigned, max_size=2),
-    held=Permissions,
-    parents=Parents,
+    held=st.sets(st.integers(0, NAMES - 1), max_size=2),
+    parents=st.sets(st.integers(0, ROLES - 1), max_size=2),
     is_on=st.booleans(),
 )
 Credentials = st.sampled_from(["own", "own", "key", "key", "on behalf"])
-FirstKey = st.tuples(st.just("createApiKey"), st.just("own"), st.just(False), Choices)
 Others = st.lists(
     st.tuples(
         st.sampled_from([*GIVING, *GIVING, *ATTEMPTS]),
@@ -210,13 +215,22 @@ Others = st.lists(
         st.sampled_from([False, False, False, True]),
         Choices,
     ),
-    min_size=6,
-    max_size=9,
+    min_size=2,
+    max_size=5,
 )
 
 
 def test_every_writing_operation_is_tried_or_left_out_for_a_reason() -> None:
     assert sorted([*ATTEMPTS, *EXCEPTIONS]) == sorted(OPERATIONS)
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[dict[str, set[str]]]:
+    """By operation, how its attempts have ended: those that are always refused, or never, would show nothing."""
+    ends: dict[str, set[str]] = defaultdict(set)
+    yield ends
+    assert [each for each in ATTEMPTS if "done" not in ends[each]] == []
+    assert [each for each in GIVING if "escalation_refused" not in ends[each]] == []
 
 
 @pytest.fixture(scope="module")
@@ -243,13 +257,22 @@ async def send(
         ids["key_id"] = str(await db.fetchval(query, ids["service_account_id"]) or ids["service_account_id"])
     body = ATTEMPTS[operation.id](stage, choice)
     needs_match = any(each["name"] == "If-Match" for each in operation.parameters_in("header"))
+    params: dict[str, Any] = {"dry_run": True} if is_dry else {}
+    if operation.id in ("withdrawRole", "withdrawServiceAccountRole"):
+        account_id = ids["user_id"] if operation.id == "withdrawRole" else ids["service_account_id"]
+        if assigned := await db.fetch(ASSIGNED, account_id, stage.cast.base_id):
+            found = assigned[choice.role % len(assigned)]
+            ids["role_id"], params = (
+                str(found["role_id"]),
+                params | ({"scope": found["scope"]} if found["scope"] else {}),
+            )
     response = await caller.request(
         operation.method,
         operation.url(**ids),
         json=body,
         headers=headers,
         if_match="*" if needs_match else None,
-        params={"dry_run": True} if is_dry else {},
+        params=params,
     )
     expected = {200, 201, 202, 204, 400, 403, 404, 409}
     assert response.status_code in (expected | {401} if caller is not stage.cast.actor else expected), response.text
@@ -287,27 +310,37 @@ def judge(stage: Stage, first: Ledger, before: Ledger, after: Ledger, narrowed_t
             assert after.states[account_id] == before.states[account_id], account_id
 
 
-@given(world=Worlds, first_key=FirstKey, others=Others)
+@pytest.mark.parametrize("operation_id", ATTEMPTS)
+@given(world=Worlds, choices=st.tuples(Choices, Choices), others=Others)
 @settings(
-    max_examples=50,
+    max_examples=4,
     deadline=None,
     derandomize=True,
-    # Ten steps can be read; to make them fewer takes minutes.
+    # So few steps can be read; to make them fewer takes minutes.
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 async def test_nobody_comes_to_hold_what_the_actor_did_not(
-    cast: Cast, db: asyncpg.Connection, world: dict[str, Any], first_key: Any, others: list[Any]
+    cast: Cast,
+    db: asyncpg.Connection,
+    outcomes: dict[str, set[str]],
+    operation_id: str,
+    world: dict[str, Any],
+    choices: tuple[Choice, Choice],
+    others: list[Any],
 ) -> None:
     permissions = await set_up(db, cast, world)
     stage = Stage(cast, permissions, [*cast.role_ids], [*cast.user_ids], [*cast.robot_ids])
     first = before = await read_ledger(db, stage.accounts)
-    for operation_id, credential, wants_dry, choice in [first_key, *others]:
-        operation = OPERATIONS[operation_id]
+    begun = [("createApiKey", "own", False, choices[0]), (operation_id, "own", False, choices[1])]
+    for each_id, credential, wants_dry, choice in [*begun, *others]:
+        operation = OPERATIONS[each_id]
         is_dry = wants_dry and any(each["name"] == "dry_run" for each in operation.parameters_in("query"))
         response, narrowed_to = await send(db, stage, operation, credential, choice, is_dry=is_dry)
+        if not is_dry:
+            outcomes[each_id].add("done" if response.is_success else response.json()["code"])
         after = await read_ledger(db, stage.accounts)
         judge(stage, first, before, after, narrowed_to)
         if is_dry or not response.is_success:
-            assert after == before, (operation_id, response.text)
+            assert after == before, (each_id, response.text)
         before = after
