@@ -1,9 +1,8 @@
 """What can be asked of the database about its own state."""
 
 import re
-from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from cms_service.core.database import UnitOfWork
 
@@ -48,7 +47,3 @@ class InspectionRepository:
     async def has_stray_audit_events(self) -> bool:
         """Whether events lie where no month is theirs."""
         return bool(await self._session.scalar(text("SELECT EXISTS (SELECT FROM audit_events_default)")))
-
-    async def now(self) -> datetime:
-        """The database's."""
-        return (await self._session.execute(select(func.now()))).scalar_one()

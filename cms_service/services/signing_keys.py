@@ -125,10 +125,10 @@ class SigningKeyService:
             self._publish(active_from=now, now=now)
         elif _is_next_due(keys, self._schedule, now):
             self._make_room(
-                _signing(keys, now), self._publish(active_from=now + self._schedule.published_ahead, now=now)
+                find_signing(keys, now), self._publish(active_from=now + self._schedule.published_ahead, now=now)
             )
         elif _retires_too_early(keys, self._schedule, now):
-            self._make_room(_signing(keys, now), _waiting(keys, now))
+            self._make_room(find_signing(keys, now), find_waiting(keys, now))
 
     async def rotate(self, *, is_immediate: bool = False) -> SigningKeyRead:
         """The next key: published from now on, signing once it was for long enough; at once if `is_immediate`.
@@ -141,7 +141,7 @@ class SigningKeyService:
         """
         now = await self._keys.lock_changes()
         keys = await self._open_all()
-        waiting = _waiting(keys, now)
+        waiting = find_waiting(keys, now)
         if is_immediate:
             successor = self._sign_now(waiting, now)
         elif waiting is not None:
@@ -151,7 +151,7 @@ class SigningKeyService:
             )
         else:
             successor = self._publish(active_from=now + self._schedule.published_ahead, now=now)
-        self._make_room(_signing(keys, now, before=successor), successor)
+        self._make_room(find_signing(keys, now, before=successor), successor)
         return _read(successor, [*keys, successor], now)
 
     async def retire(self, kid: str) -> SigningKeyRead:
@@ -174,10 +174,10 @@ class SigningKeyService:
         retired = _read(key, keys, now)
         self._audit.record("signing_key.retired", "signing_key", after=retired)
         if state is SigningKeyState.SIGNING:
-            self._sign_now(_waiting(keys, now), now)
+            self._sign_now(find_waiting(keys, now), now)
         elif state is SigningKeyState.PUBLISHED:
             self._make_room(
-                _signing(keys, now), self._publish(active_from=now + self._schedule.published_ahead, now=now)
+                find_signing(keys, now), self._publish(active_from=now + self._schedule.published_ahead, now=now)
             )
         return retired
 
@@ -229,9 +229,9 @@ class SigningKeyService:
 
 def _is_next_due(keys: Sequence[SigningKeyRow], schedule: KeySchedule, now: datetime) -> bool:
     """Whether a key has to be published: never two in advance, even when replicas want different algorithms."""
-    if _waiting(keys, now) is not None:
+    if find_waiting(keys, now) is not None:
         return False
-    signing = _signing(keys, now)
+    signing = find_signing(keys, now)
     return (
         signing is None
         or signing.retires_at is not None
@@ -242,18 +242,18 @@ def _is_next_due(keys: Sequence[SigningKeyRow], schedule: KeySchedule, now: date
 
 def _retires_too_early(keys: Sequence[SigningKeyRow], schedule: KeySchedule, now: datetime) -> bool:
     """Whether tokens have become longer-lived since the key that signs was told when to retire."""
-    signing, waiting = _signing(keys, now), _waiting(keys, now)
+    signing, waiting = find_signing(keys, now), find_waiting(keys, now)
     if signing is None or waiting is None:
         return False
     return signing.retires_at is None or signing.retires_at < waiting.active_from + schedule.outlives_successor_by
 
 
-def _waiting(keys: Sequence[SigningKeyRow], now: datetime) -> SigningKeyRow | None:
+def find_waiting(keys: Sequence[SigningKeyRow], now: datetime) -> SigningKeyRow | None:
     """The key that is published and does not sign yet."""
     return max((key for key in keys if key.active_from > now and _is_live(key, now)), key=_age, default=None)
 
 
-def _signing(
+def find_signing(
     keys: Sequence[SigningKeyRow], now: datetime, *, before: SigningKeyRow | None = None
 ) -> SigningKeyRow | None:
     """The key that signs; that signed until `before` took its place."""
@@ -274,7 +274,7 @@ def _state(key: SigningKeyRow, keys: Sequence[SigningKeyRow], now: datetime) -> 
         return SigningKeyState.RETIRED
     if key.active_from > now:
         return SigningKeyState.PUBLISHED
-    return SigningKeyState.SIGNING if key is _signing(keys, now) else SigningKeyState.VERIFYING
+    return SigningKeyState.SIGNING if key is find_signing(keys, now) else SigningKeyState.VERIFYING
 
 
 def _read(key: SigningKeyRow, keys: Sequence[SigningKeyRow], now: datetime) -> SigningKeyRead:

@@ -11,7 +11,7 @@ from cms_service.models import SigningKey
 from cms_service.repositories import AccessRepository, InspectionRepository, SigningKeyRepository
 from cms_service.schemas import Finding
 from cms_service.services._findings import GRANT_ADVICE, fail, ok, warn
-from cms_service.services.signing_keys import KeySchedule, needs_upkeep, open_key
+from cms_service.services.signing_keys import KeySchedule, find_signing, find_waiting, needs_upkeep, open_key
 
 LEAST_MONTHS_AHEAD = 2
 
@@ -27,7 +27,7 @@ class StoredChecks:
         self._sealer = sealer
 
     async def run(self) -> AsyncIterator[Finding]:
-        """The database is migrated."""
+        """Every finding. The database has to be migrated."""
         if refused := await self._inspection.list_refused_tables():
             yield fail(
                 "table_privileges",
@@ -40,7 +40,7 @@ class StoredChecks:
         yield self._signing_keys(keys, now)
         yield self._previous_secret_key(keys)
         yield await self._administrator()
-        yield await self._audit_partitions()
+        yield await self._audit_partitions(now)
 
     def _signing_keys(self, keys: Sequence[SigningKey], now: datetime) -> Finding:
         try:
@@ -57,15 +57,14 @@ class StoredChecks:
                 "a key should have been made or stored anew by now",
                 "A running service does so within seconds: start one, or look for `signing_keys_not_read` in its log.",
             )
-        signing = next((key for key in reversed(keys) if key.active_from <= now), None)
-        following = [key for key in keys if key.active_from > now]
-        if signing is None:
-            return fail(
-                "signing_keys",
-                f"no key signs before {following[0].active_from:%Y-%m-%d %H:%M}Z: nobody can sign in",
-                "Run `cms-service keys rotate --now`.",
-            )
-        changes_at = following[0].active_from if following else signing.active_from + schedule.signs_for
+        waiting = find_waiting(keys, now)
+        # Before any is active, the one that will be first signs already (SigningKeySet.signer).
+        signing = find_signing(keys, now) or waiting
+        assert signing is not None, "else one is due"  # noqa: S101 - for the type checker
+        if waiting is None or waiting is signing:
+            changes_at = signing.active_from + schedule.signs_for
+        else:
+            changes_at = waiting.active_from
         return ok("signing_keys", f"{signing.kid} signs; the next one will on {changes_at:%Y-%m-%d}")
 
     def _previous_secret_key(self, keys: Sequence[SigningKey]) -> Finding:
@@ -93,8 +92,8 @@ class StoredChecks:
             )
         return ok("administrator", "there is one")
 
-    async def _audit_partitions(self) -> Finding:
-        months, now = await self._inspection.list_audit_months(), await self._inspection.now()
+    async def _audit_partitions(self, now: datetime) -> Finding:
+        months = await self._inspection.list_audit_months()
         advice = "Run `cms-service migrate`, which makes those of the next twelve months, with every release."
         ahead = _months_ahead(months, now)
         if ahead < 0:

@@ -21,7 +21,7 @@ from cms_service.core.dependencies import SystemClock
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.core.security import Sealer, derive_key
 from cms_service.schemas import Diagnosis, Finding, Verdict
-from cms_service.services import Doctor
+from cms_service.services import Doctor, KeySchedule
 from tests.fixtures import Database, DatabaseFactory, service_environ
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
@@ -118,7 +118,6 @@ async def test_postgresql_lets_nothing_be_changed(healthy: Database) -> None:
         (["ALTER DATABASE {name} CONNECTION LIMIT 23"], {"connections": WARN}),
         (["DELETE FROM user_roles"], {"administrator": FAIL}),
         (["UPDATE signing_keys SET active_from = active_from - interval '1 year'"], {"signing_keys": WARN}),
-        (["UPDATE signing_keys SET active_from = active_from + interval '1 day'"], {"signing_keys": FAIL}),
         (["DROP TABLE {this_month}"], {"audit_partitions": FAIL}),
         (["DROP TABLE {next_month}"], {"audit_partitions": WARN}),
         (
@@ -143,6 +142,45 @@ async def test_state_of_the_database_is_noticed(
 
     assert is_odd(diagnosis) == expected
     assert diagnosis.verdict is max(expected.values(), key=[OK, WARN, FAIL].index)
+
+
+async def test_key_that_is_to_be_the_first_signs_already(healthy: Database) -> None:
+    """Where the clock of the database is slow, nobody waits for it."""
+    await execute(healthy, "UPDATE signing_keys SET active_from = active_from + interval '1 day'")
+    settings = settings_for(healthy)
+    async with signing_keys(settings) as keys:
+        [key] = await keys.list_keys()
+
+    diagnosis = await diagnose(settings)
+
+    changes_at = key.active_from + KeySchedule.of(settings).signs_for
+    assert is_odd(diagnosis) == {}
+    assert finding(diagnosis, "signing_keys").found == f"{key.kid} signs; the next one will on {changes_at:%Y-%m-%d}"
+
+
+async def test_key_that_signs_is_the_one_that_became_active_last(healthy: Database) -> None:
+    settings = settings_for(healthy)
+    async with signing_keys(settings) as keys:
+        successor = await keys.rotate(is_immediate=True)
+    await execute(
+        healthy, "UPDATE signing_keys SET published_at = now() + interval '1 hour' WHERE retires_at IS NOT NULL"
+    )
+
+    diagnosis = await diagnose(settings)
+
+    assert finding(diagnosis, "signing_keys").found.startswith(f"{successor.kid} signs;")
+
+
+async def test_time_zone_of_a_role_is_no_part_of_what_database_it_is(healthy: Database, poor_role: str) -> None:
+    await execute(
+        healthy,
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {ALL} TO {poor_role}",
+        f"ALTER ROLE {poor_role} SET timezone = 'Asia/Tokyo'",
+    )
+
+    diagnosis = await diagnose(settings_for(healthy, database_direct_url=url_of(healthy, poor_role)))
+
+    assert finding(diagnosis, "direct_database").verdict is OK
 
 
 async def test_pending_revisions_are_named_in_their_order(fresh_database: DatabaseFactory) -> None:

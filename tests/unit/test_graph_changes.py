@@ -1,6 +1,6 @@
 """A preview compares two states of the role graph: by groups, and still what the rules say word by word."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -47,7 +47,7 @@ def test_changes_are_those_of_every_role_and_permission_one_by_one(
     parents: dict[UUID, set[UUID]], held: dict[UUID, set[str]], number: int, what: str, data: Any
 ) -> None:
     before = graph(parents, held)
-    kept = NAMES
+    kept: Sequence[str] = NAMES
     role_id = IDS[number]
     match what:
         case "permissions":

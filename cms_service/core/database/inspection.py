@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import msgspec
 
-from cms_service.core.database.connecting import shown_address
+from cms_service.core.database.connecting import driver_url, shown_address
 
 MEASUREMENTS = 5
 """Of the clock; the quickest answer tells the time best."""
@@ -18,7 +18,7 @@ SELECT current_setting('server_version_num')::int / 10000 AS major_version,
        current_setting('server_version') AS version,
        pg_backend_pid() AS backend_pid,
        (SELECT oid FROM pg_database WHERE datname = current_database())
-           || ' ' || pg_postmaster_start_time() AS identity,
+           || ' ' || extract(epoch FROM pg_postmaster_start_time()) AS identity,
        current_setting('transaction_read_only') = 'off' AS is_writable,
        current_setting('server_encoding') AS encoding,
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -75,7 +75,7 @@ async def inspect_server(url: str, timeout_seconds: float, now: Callable[[], dat
     """Looks at the server behind `url`; each answer may take `timeout_seconds`."""
     try:
         connection = await asyncpg.connect(
-            url.replace("postgresql+asyncpg://", "postgresql://", 1),
+            driver_url(url),
             timeout=timeout_seconds,
             command_timeout=timeout_seconds,
             statement_cache_size=0,
