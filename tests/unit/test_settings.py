@@ -1,10 +1,12 @@
 import hashlib
+import os
 import pickle
 import secrets
 import stat
 from base64 import b64encode, urlsafe_b64encode
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from rich.pretty import pretty_repr
@@ -78,6 +80,17 @@ def test_development_keeps_the_secret_key_that_it_made(tmp_path: Path) -> None:
     assert len(keys) == 1
     assert stat.S_IMODE((tmp_path / "new/secret_key").stat().st_mode) == 0o600
     assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+@pytest.mark.parametrize("makes_secret_key", [True, False])
+def test_directory_stays_as_it_is_when_the_secret_key_is_there(tmp_path: Path, *, makes_secret_key: bool) -> None:
+    """It may be read-only."""
+    environ = {"CMS_ENV": "development", "CMS_DATA_DIR": str(tmp_path)}
+    key = load_settings(environ).secret_key
+    os.utime(tmp_path, (0, 0))
+
+    assert load_settings(environ, makes_secret_key=makes_secret_key).secret_key == key
+    assert tmp_path.stat().st_mtime == 0
 
 
 def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> None:
@@ -176,6 +189,17 @@ def test_secret_key_is_accepted_as_base64_base64url_and_hex() -> None:
         ({"CMS_SECRET_KEY_PREVIOUS": BYTES.hex()}, "CMS_SECRET_KEY_PREVIOUS equals CMS_SECRET_KEY"),
         ({"CMS_DATABASE_URL": f"postgresql://cms:{KEY.replace('/', '%2F')}@h/d"}, "CMS_SECRET_KEY is also in CMS_DATA"),
         ({"CMS_ADMIN_PASSWORD": DATABASE_PASSWORD}, "CMS_ADMIN_PASSWORD is also in CMS_DATABASE_URL"),
+        (
+            {"CMS_DATABASE_DIRECT_URL": f"postgresql://cms:{KEY.replace('/', '%2F')}@h/d"},
+            "CMS_SECRET_KEY is also in CMS_DATABASE_DIRECT_URL",
+        ),
+        (
+            {
+                "CMS_ADMIN_PASSWORD": OTHER_KEY,
+                "CMS_DATABASE_DIRECT_URL": f"postgresql://cms:{quote(OTHER_KEY, safe='')}@h/d",
+            },
+            "CMS_ADMIN_PASSWORD is also in CMS_DATABASE_DIRECT_URL",
+        ),
         ({"CMS_DATABASE_URL": "postgresql://cms:changeme@h/d"}, "CMS_DATABASE_URL has a placeholder for a password"),
         ({"CMS_ADMIN_PASSWORD": "changeme-changeme"}, "CMS_ADMIN_PASSWORD is a placeholder"),
         ({"CMS_ADMIN_PASSWORD": "Zq81-ca"}, "CMS_ADMIN_PASSWORD is too short or too long"),

@@ -102,7 +102,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def refuse_reused_secrets(
-    *, generated_texts: Mapping[str, str], admin_password: str | None, database_url: str | None
+    *, generated_texts: Mapping[str, str], admin_password: str | None, database_urls: Mapping[str, str]
 ) -> None:
     """One leaked secret must not be two."""
     for name, text in generated_texts.items():
@@ -110,10 +110,12 @@ def refuse_reused_secrets(
             raise ConfigurationError(f"{name} equals {others[0]}; expected two different secrets.")
         if text and text == admin_password:
             raise ConfigurationError(f"{name} equals CMS_ADMIN_PASSWORD; expected two different secrets.")
-        if text and text in unquote(database_url or ""):
-            raise ConfigurationError(f"{name} is also in CMS_DATABASE_URL; expected two different secrets.")
-    if admin_password and admin_password == unquote(urlsplit(database_url or "").password or ""):
-        raise ConfigurationError("CMS_ADMIN_PASSWORD is also in CMS_DATABASE_URL; expected two different secrets.")
+        for holder, url in database_urls.items():
+            if text and text in unquote(url):
+                raise ConfigurationError(f"{name} is also in {holder}; expected two different secrets.")
+    for holder, url in database_urls.items():
+        if admin_password and admin_password == unquote(urlsplit(url).password or ""):
+            raise ConfigurationError(f"CMS_ADMIN_PASSWORD is also in {holder}; expected two different secrets.")
 
 
 def refuse_placeholder_database_password(name: str, database_url: str) -> None:
@@ -124,20 +126,11 @@ def refuse_placeholder_database_password(name: str, database_url: str) -> None:
 def development_secret_key(directory: Path, *, is_made: bool = True) -> bytes:
     """Return the key kept in the directory, made by the first call if `is_made`; only its owner can read it."""
     path = directory / "secret_key"
-    if not is_made and not path.exists():
-        raise ConfigurationError(f"{path} is not there yet; the first `cms-service serve` makes it.")
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(_MINIMUM_KEY_BYTES) + "\n")
-        try:
-            # A link appears whole or not at all, so that two first starts agree on one key.
-            path.hardlink_to(draft)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        if not path.exists():
+            if not is_made:
+                raise ConfigurationError(f"{path} is not there yet; the first `cms-service serve` makes it.")
+            _make_secret_key(path)
         return parse_secret_key(path.read_text().strip())
     except OSError as error:
         raise ConfigurationError(
@@ -145,6 +138,20 @@ def development_secret_key(directory: Path, *, is_made: bool = True) -> bytes:
         ) from None
     except Unusable as error:
         raise ConfigurationError(f"{path} {error}; delete it, and another key is made.") from None
+
+
+def _make_secret_key(path: Path) -> None:
+    """There is a key; two first starts agree on one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(_MINIMUM_KEY_BYTES) + "\n")
+    try:
+        path.hardlink_to(draft)  # A link appears whole or not at all.
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
 
 
 def _decode(text: str) -> bytes:

@@ -142,17 +142,18 @@ def _refuse_reused_secrets(values: Mapping[str, Any], texts: Mapping[str, str]) 
     refuse_reused_secrets(
         generated_texts={name: texts.get(name, "") for name in _GENERATED},
         admin_password=values["admin_password"],
-        database_url=values["database_url"],
+        database_urls={variable_name(field): values[field] or "" for field in _DATABASE_URLS},
     )
 
 
 def _refuse_placeholders(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["environment"] is Environment.PRODUCTION:
-        for field in ("database_url", "database_direct_url"):
+        for field in _DATABASE_URLS:
             refuse_placeholder_database_password(variable_name(field), values[field] or "")
 
 
 _GENERATED = ("CMS_SECRET_KEY", "CMS_SECRET_KEY_PREVIOUS", "CMS_METRICS_TOKEN")
+_DATABASE_URLS = ("database_url", "database_direct_url")
 
 _CONTRADICTIONS: tuple[Callable[[Mapping[str, Any], Mapping[str, str]], None], ...] = (
     _refuse_short_sessions,
