@@ -10,12 +10,14 @@ from sqlalchemy.exc import ProgrammingError
 from cms_service.app import check_database
 from cms_service.cli.console import DATABASE_ERRORS, reason_of
 from cms_service.core.config import Settings
-from cms_service.core.database import current_revision, direct_url, shown_address
+from cms_service.core.database import current_revision, direct_url, shown_address, translate_error
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 
 DEVELOPMENT_WAIT_SECONDS = 30
 LOOK_SECONDS = 1.0
 REMIND_SECONDS = 60.0
+NEVER_CLASSES = frozenset({"28", "3D"})
+"""Of SQLSTATE: who asks, or for which database, is wrong. Only the operator changes that."""
 
 logger = logging.getLogger(__name__)
 
@@ -63,14 +65,17 @@ class DatabaseWatch:
 
 
 def wait_for_database(settings: Settings) -> None:
-    """Until the database answers, which in development is not long; then its error is raised."""
+    """Until the database answers, which in development is not long; then its error is raised.
+
+    So it is at once where waiting would not help.
+    """
     deadline = time.monotonic() + DEVELOPMENT_WAIT_SECONDS
     is_told = False
     while True:
         try:
             current_revision(direct_url(settings))
-        except OSError:
-            if time.monotonic() > deadline:
+        except DATABASE_ERRORS as error:
+            if not _may_pass(error) or time.monotonic() > deadline:
                 raise
         else:
             return
@@ -78,3 +83,9 @@ def wait_for_database(settings: Settings) -> None:
             click.echo(f"Waiting for PostgreSQL at {shown_address(direct_url(settings))} …", err=True)
             is_told = True
         time.sleep(LOOK_SECONDS / 2)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the database may be on its way: it is not there, starts, recovers or is full."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    return state[:2] not in NEVER_CLASSES and isinstance(translate_error(error), ServiceUnavailable)
