@@ -36,7 +36,7 @@ from cms_service.services.roles import RoleService
 from cms_service.services.service_account_roles import ServiceAccountRoleService
 from cms_service.services.service_accounts import ServiceAccountService
 from cms_service.services.sessions import SessionService
-from cms_service.services.settings_checks import CONNECTIONS_PER_WORKER, check_settings
+from cms_service.services.settings_checks import check_settings
 from cms_service.services.sign_in import SignInService
 from cms_service.services.sign_in_throttle import SignInThrottle
 from cms_service.services.signing_keys import KeySchedule, SigningKeyService
@@ -46,7 +46,6 @@ from cms_service.services.tokens import RefreshService, TokenService
 from cms_service.services.users import UserService
 
 __all__ = [
-    "CONNECTIONS_PER_WORKER",
     "AccessMemory",
     "AccessReader",
     "AccessSearchService",

@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from cms_service.core.config import LogLevel, Settings, read_traces_exporter
+from cms_service.core.config import CONNECTIONS_PER_WORKER, LogLevel, Settings, read_traces_exporter
 from cms_service.core.exceptions import ConfigurationError
 from cms_service.core.observability import refuse_unusable_tracing
 from cms_service.schemas import Finding
 from cms_service.services._findings import fail, ok, warn
 
 WIDEST_PUBLIC_PREFIX = {4: 16, 6: 32}
-CONNECTIONS_PER_WORKER = 1024
-"""More wait to be accepted. Most are idle: a proxy or a client keeps them for its next request."""
 SPARE_FILES = 64
 
 

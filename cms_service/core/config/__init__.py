@@ -5,6 +5,7 @@ from cms_service.core.config.logging import configure_logging, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
 from cms_service.core.config.request_log import PROBES, LoggedRequest, RequestLogger, request_logger
 from cms_service.core.config.settings import (
+    CONNECTIONS_PER_WORKER,
     LONGEST_API_KEY_DAYS,
     Environment,
     LogFormat,
@@ -16,6 +17,7 @@ from cms_service.core.config.settings import (
 from cms_service.core.config.tracing import TracesExporter, read_traces_exporter, traces_exporter
 
 __all__ = [
+    "CONNECTIONS_PER_WORKER",
     "LONGEST_API_KEY_DAYS",
     "PROBES",
     "Environment",

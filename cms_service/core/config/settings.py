@@ -26,6 +26,8 @@ from cms_service.core.config.variables import (
 _PREFIX = "CMS_"
 _DAY_SECONDS = 86_400
 LONGEST_API_KEY_DAYS = 365
+CONNECTIONS_PER_WORKER = 1024
+"""More wait to be accepted. Most are idle: a proxy or a client keeps them for its next request."""
 
 
 class Environment(StrEnum):
