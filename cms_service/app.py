@@ -38,6 +38,7 @@ from cms_service.core.database import (
     check_readiness,
     create_engine,
     for_reading,
+    is_ready,
     pool_of,
     read_only,
     trace_statements,
@@ -204,7 +205,7 @@ def create_app(
         state=State(
             {
                 "engine": engine,
-                "metrics": MetricsPage(metrics, partial(check_readiness, engine), settings.metrics_token),
+                "metrics": MetricsPage(metrics, partial(is_ready, fast_lane), settings.metrics_token),
                 "answer_sealer": Sealer(*_keys(settings, "answers")),
                 "propagation": hearing,
                 "decisions": DecisionPoint(access_reader),

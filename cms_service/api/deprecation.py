@@ -48,8 +48,8 @@ def deprecated(*, since: date, sunset: date, successor: str) -> Callable[[H], H]
 def deprecation_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
     """What every answer has to carry, refusals and previews too: Litestar would put it only on those of the handler."""
     # A request for a path that does not exist has no handler.
-    handler = scope.get("route_handler")
-    return handler.opt.get(_HEADERS, ()) if handler is not None else ()
+    headers: Sequence[tuple[bytes, bytes]] = getattr(scope.get("route_handler"), "opt", {}).get(_HEADERS, ())
+    return headers
 
 
 def _midnight(day: date) -> datetime:

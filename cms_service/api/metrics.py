@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
 from cms_service.api.client_authentication import authorization_values
-from cms_service.core.exceptions import AuthenticationRequired, ServiceUnavailable
+from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.observability import Metrics, Page
 from cms_service.core.security import PUBLIC
 
@@ -18,9 +18,9 @@ from cms_service.core.security import PUBLIC
 class MetricsPage:
     """The numbers, together with whether the database can be worked with at this moment."""
 
-    def __init__(self, metrics: Metrics, check_database: Callable[[], Awaitable[None]], token: str | None) -> None:
+    def __init__(self, metrics: Metrics, is_ready: Callable[[], Awaitable[bool]], token: str | None) -> None:
         self._metrics = metrics
-        self._check_database = check_database
+        self._ask_database = is_ready
         self._token = token.encode() if token else None
         self._is_ready = metrics.measured(
             "cms_database_ready", "Whether the database answers and is migrated, as found for this page."
@@ -36,12 +36,7 @@ class MetricsPage:
 
     async def read(self, accept: str) -> Page:
         """What it says now, in the format that the reader accepts."""
-        try:
-            await self._check_database()
-        except ServiceUnavailable:
-            self._is_ready.set(0)
-        else:
-            self._is_ready.set(1)
+        self._is_ready.set(await self._ask_database())
         return await self._metrics.page(accept)
 
 

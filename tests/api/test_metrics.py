@@ -13,11 +13,12 @@ import pytest
 
 from cms_service.api.request_metrics import RequestMetrics
 from cms_service.app import create_app
+from cms_service.core.config import load_settings
 from cms_service.core.observability import Metrics
 from tests.api.metrics_page import TOKEN, Scrape, scrape
 from tests.api.problems import code_of
 from tests.eventually import eventually
-from tests.fixtures import Caller, Cluster, Service, service_environ, sign_in
+from tests.fixtures import Caller, Cluster, DatabaseFactory, Service, service_environ, sign_in
 from tests.unit.asgi import exchange
 from tests.unit.settings import edge_settings
 
@@ -82,6 +83,14 @@ async def _reuse(http: httpx.AsyncClient, ann: Caller) -> None:
     assert code_of(response, 401) == "refresh_token_reused"
 
 
+def are_both_there(page: Scrape) -> bool:
+    """Whether each worker serves, hears of changes, and has told of its pool."""
+    return (
+        page.total("cms_workers") == page.total("cms_access_cache_trusting_workers") == 2
+        and page.total("cms_database_connections_limit", pool="work") == 20
+    )
+
+
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}"])
 async def test_page_is_refused_without_its_token(service: Service, header: str | None) -> None:
     async with httpx.AsyncClient(base_url=service.url) as http:
@@ -118,7 +127,9 @@ async def test_everything_that_happened_is_counted_whichever_worker_answers(
     service: Service, secrets_seen: list[str]
 ) -> None:
     async def is_fresh() -> bool:
-        return (await scrape(service)).total("cms_access_cache_lookups_total", memory="api_keys", outcome="miss") > 0
+        page = await scrape(service)
+        is_counted = page.total("cms_access_cache_lookups_total", memory="api_keys", outcome="miss") > 0
+        return is_counted and are_both_there(page)
 
     await eventually(is_fresh)
     for page in [await scrape(service) for _ in range(4)]:
@@ -152,14 +163,19 @@ async def test_nothing_that_a_client_sent_is_on_the_page(service: Service, secre
 
 
 async def test_worker_that_died_is_gone_and_what_it_counted_is_not(service: Service, secrets_seen: list[str]) -> None:
-    before = await scrape(service)
+    async def is_complete() -> Scrape | None:
+        page = await scrape(service)
+        return page if are_both_there(page) else None
+
+    before = await eventually(is_complete)
+    assert before is not None
     workers = re.compile(r"Spawning worker-\d+ with PID: (\d+)")
     dead, *_ = workers.findall(service.log.read_text())
     os.kill(int(dead), signal.SIGKILL)
 
     async def is_replaced() -> bool:
         is_new = len(workers.findall(service.log.read_text())) == 3
-        return is_new and (await scrape(service)).total("cms_access_cache_trusting_workers") == 2
+        return is_new and are_both_there(await scrape(service))
 
     await eventually(is_replaced)
     after = await scrape(service)
@@ -192,6 +208,21 @@ async def test_page_says_so_when_the_database_is_away() -> None:
     page = Scrape((await exchange(app, "GET", "/metrics")).body.decode())
     assert page.total("cms_database_ready") == 0
     assert page.total("cms_workers") == 1
+
+
+async def test_database_is_there_though_every_connection_is_taken(fresh_database: DatabaseFactory) -> None:
+    app = create_app(load_settings(service_environ(await fresh_database(), database_pool_size="1")))
+    engine = app.litestar.state.engine
+    async with engine.connect():
+        page = Scrape((await exchange(app, "GET", "/metrics")).body.decode())
+    await engine.dispose()
+    assert page.total("cms_database_ready") == 1
+
+
+async def test_database_is_not_ready_while_it_is_not_migrated(fresh_database: DatabaseFactory) -> None:
+    app = create_app(load_settings(service_environ(await fresh_database(is_migrated=False))))
+    page = Scrape((await exchange(app, "GET", "/metrics")).body.decode())
+    assert page.total("cms_database_ready") == 0
 
 
 def test_every_metric_is_explained_and_every_explained_metric_exists(page: Scrape) -> None:

@@ -19,7 +19,7 @@ from cms_service.core.database.migrations import (
     upgrade,
 )
 from cms_service.core.database.pool import ConnectionPool, pool_of
-from cms_service.core.database.readiness import check_readiness
+from cms_service.core.database.readiness import check_readiness, is_ready
 from cms_service.core.database.running import direct_url, running_database
 from cms_service.core.database.tracing import trace_statements
 from cms_service.core.database.work import Propagation, UnitOfWork, WorkFactory, unit_of_work
@@ -55,6 +55,7 @@ __all__ = [
     "inspect_server",
     "is_current",
     "is_newer",
+    "is_ready",
     "migration_connection",
     "pending_revisions",
     "pool_of",
