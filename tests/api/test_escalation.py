@@ -411,7 +411,11 @@ async def test_role_is_refused_when_the_actor_was_deleted_while_it_waited(
     try:
         assignment = asyncio.create_task(actor.put(f"/api/v1/users/{target['id']}/roles/{role['id']}"))
         await eventually(
-            partial(db.fetchval, "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+            partial(
+                db.fetchval,
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            )
         )
         await db.execute("UPDATE users SET deleted_at = now() WHERE id = $1", actor.id)
     finally:

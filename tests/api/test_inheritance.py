@@ -129,9 +129,11 @@ async def test_administrator_inherits_nothing_and_member_does(admin: Caller, reg
     system = {role["name"]: role for role in (await admin.get(ROLES, params={"is_system": True})).json()["items"]}
     assert code_of(await inherit(admin, system["administrator"], base), 409) == "system_protected"
     assert (await inherit(admin, system["member"], base)).is_success
-    user = await register()
-    assert name in await permissions_of(admin, user.id)
-    assert (await inherit(admin, system["member"])).is_success
+    try:
+        user = await register()
+        assert name in await permissions_of(admin, user.id)
+    finally:
+        assert (await inherit(admin, system["member"])).is_success
 
 
 async def test_chain_of_thousands_of_roles_gives_what_its_end_holds(admin: Caller, db: asyncpg.Connection) -> None:

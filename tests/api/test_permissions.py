@@ -93,6 +93,8 @@ async def test_permission_of_the_service_itself_is_described_but_not_deleted(adm
     permission = await given.permission(admin, "audit:read")
     path = f"{PERMISSIONS}/{permission['id']}"
     assert code_of(await admin.delete(path, if_match="*"), 409) == "system_protected"
-    described = await admin.patch(path, {"description": "For a moment."}, if_match="*")
-    assert described.json()["description"] == "For a moment."
-    assert (await admin.patch(path, {"description": permission["description"]}, if_match="*")).is_success
+    try:
+        described = await admin.patch(path, {"description": "For a moment."}, if_match="*")
+        assert described.json()["description"] == "For a moment."
+    finally:
+        assert (await admin.patch(path, {"description": permission["description"]}, if_match="*")).is_success

@@ -126,9 +126,11 @@ async def test_system_role_keeps_its_name_and_is_not_deleted(admin: Caller, name
     path = f"{ROLES}/{role['id']}"
     assert code_of(await admin.patch(path, {"name": unique("boss")}, if_match="*"), 409) == "system_protected"
     assert code_of(await admin.delete(path, if_match="*"), 409) == "system_protected"
-    retitled = await admin.patch(path, {"name": name, "title": "For a moment"}, if_match="*")
-    assert retitled.json()["title"] == "For a moment"
-    assert (await admin.patch(path, {"title": role["title"]}, if_match="*")).is_success
+    try:
+        retitled = await admin.patch(path, {"name": name, "title": "For a moment"}, if_match="*")
+        assert retitled.json()["title"] == "For a moment"
+    finally:
+        assert (await admin.patch(path, {"title": role["title"]}, if_match="*")).is_success
 
 
 async def test_administrator_holds_everything_and_nothing_else_is_put_in_its_place(admin: Caller) -> None:
@@ -150,6 +152,8 @@ async def test_everyone_gains_a_permission_when_the_role_member_does(admin: Call
     permission = await given.permission(admin)
     path = f"{ROLES}/{member['id']}/permissions/{permission['id']}"
     assert (await admin.put(path)).is_success
-    held = (await user.get("/api/v1/users/me/permissions")).json()["items"]
-    assert permission["name"] in [item["permission"]["name"] for item in held]
-    assert (await admin.delete(path)).status_code == 204
+    try:
+        held = (await user.get("/api/v1/users/me/permissions")).json()["items"]
+        assert permission["name"] in [item["permission"]["name"] for item in held]
+    finally:
+        assert (await admin.delete(path)).status_code == 204

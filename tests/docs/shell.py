@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.docs.snippets import ROOT, Block
 
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 180
 PROMPT = "$ "
 YES = b"y\n" * 20
 """The answer to whatever a command asks."""

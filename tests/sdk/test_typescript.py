@@ -14,7 +14,7 @@ from tests.sdk.callers import registered, tokens_of
 from tests.sdk.conftest import CLIENTS, EXAMPLES
 
 DRIVER = Path(__file__).parent / "driver"
-SECONDS = 100
+SECONDS = 300
 
 
 def run(directory: Path, *command: str, **environ: str) -> str:

@@ -18,7 +18,6 @@ IS_ROOT = os.geteuid() == 0
 NOBODY = postgres_binaries.Account(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
 OWNER_THAT_WAITS = """
 import sys, time
-from importlib.util import find_spec
 from pathlib import Path
 from cms_service.core.database import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
