@@ -37,12 +37,12 @@ test *args:
 test-slow *args:
     pytest -n 2 --dist loadfile -m "slow or fault" {{ elsewhere }} "$@"
 
-# Verify tokens with jose while the keys rotate; needs Node.js 20 and its registry.
+# Verify tokens with jose while the keys rotate, and decide for a client of AuthZEN; needs Node.js 20 and its registry.
 test-verifiers:
     mkdir -p build/verifiers
     cp tests/verifiers/package.json build/verifiers
     npm install --prefix build/verifiers --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
-    pytest tests/verifiers
+    uv run --quiet --isolated --group verifiers pytest tests/verifiers
 
 # Make the clients for Python and TypeScript from openapi.json into build/sdk; needs Node.js 20 and its registry.
 sdk:

@@ -5,9 +5,9 @@ import sys
 
 import rich_click as click
 
-from cms_service.app import create_administrator, lift_throttle
 from cms_service.cli.console import prepare
 from cms_service.core.database import current_revision, direct_url, downgrade, running_database, upgrade
+from cms_service.operating import create_administrator, lift_throttle
 
 
 @click.command()

@@ -7,11 +7,11 @@ from collections import Counter
 import msgspec
 import rich_click as click
 
-from cms_service.app import diagnose
 from cms_service.cli.console import EXIT_CONFIGURATION, EXIT_FAILURE
 from cms_service.core.config import Settings, configure_logging, list_problems, load_settings, read_environment
 from cms_service.core.database import running_database
 from cms_service.core.exceptions import ConfigurationError
+from cms_service.operating import diagnose
 from cms_service.schemas import Diagnosis, Finding, Verdict
 
 ADVICE_ON_SETTINGS = "See docs/reference/settings.md, or `cms-service settings --markdown`."

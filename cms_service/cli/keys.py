@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import rich_click as click
 
-from cms_service.app import signing_keys
 from cms_service.cli.console import prepare
 from cms_service.core.config import Settings
 from cms_service.core.database import running_database
+from cms_service.operating import signing_keys
 from cms_service.schemas import SigningKeyRead, SigningKeyState
 
 COLUMNS = ("KEY", "ALGORITHM", "STATE", "PUBLISHED", "SIGNS FROM", "RETIRES")

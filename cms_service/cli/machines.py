@@ -4,9 +4,9 @@ import asyncio
 
 import rich_click as click
 
-from cms_service.app import create_service_account
 from cms_service.cli.console import prepare
 from cms_service.core.database import running_database
+from cms_service.operating import create_service_account
 
 
 @click.group("service-accounts")

@@ -14,7 +14,7 @@ from granian.log import LogLevels
 from granian.server import Server
 from litestar.types import ASGIApp
 
-from cms_service.app import GeneratedAdministrator, bootstrap_administrator, check_database, create_app
+from cms_service.app import create_app
 from cms_service.cli.console import EXIT_FAILURE, fail, prepare
 from cms_service.cli.draining import Draining, MainLoopInterrupt
 from cms_service.cli.observing import Observing, observing
@@ -22,6 +22,7 @@ from cms_service.cli.waiting import DatabaseWatch, wait_for_database
 from cms_service.core.config import CONNECTIONS_PER_WORKER, Settings, configure_logging, log_dictconfig
 from cms_service.core.database import direct_url, end_with_parent, running_database, upgrade
 from cms_service.core.exceptions import ConfigurationError
+from cms_service.operating import GeneratedAdministrator, bootstrap_administrator, check_database
 
 FINISH_SECONDS = 8
 """Requests in flight get this long, once nothing new is accepted."""

@@ -7,11 +7,11 @@ import time
 import rich_click as click
 from sqlalchemy.exc import ProgrammingError
 
-from cms_service.app import check_database
 from cms_service.cli.console import DATABASE_ERRORS, reason_of
 from cms_service.core.config import Settings
 from cms_service.core.database import current_revision, direct_url, shown_address, translate_error
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
+from cms_service.operating import check_database
 
 DEVELOPMENT_WAIT_SECONDS = 30
 LOOK_SECONDS = 1.0

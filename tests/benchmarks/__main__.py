@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cms_service.app import create_administrator
+from cms_service.operating import create_administrator
 from tests.benchmarks.bench import ADMIN_EMAIL, Bench
 from tests.benchmarks.database import PASSWORD, prepared_database
 from tests.benchmarks.load import require_wrk

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from uuid import UUID, uuid4
 
-from cms_service.app import create_administrator
+from cms_service.operating import create_administrator
 from tests.benchmarks.bench import ADMIN_EMAIL, Bench
 from tests.benchmarks.database import PASSWORD
 from tests.benchmarks.figures import Figures, latency_of

@@ -8,7 +8,7 @@ from math import ceil
 
 import msgspec
 
-from cms_service.app import create_administrator
+from cms_service.operating import create_administrator
 from tests.benchmarks.bench import ADMIN_EMAIL, Bench
 from tests.benchmarks.database import PASSWORD
 from tests.benchmarks.figures import Figures, latency_of

@@ -14,12 +14,12 @@ from urllib.parse import quote
 import pytest
 from sqlalchemy.engine import make_url
 
-from cms_service.app import create_administrator, diagnose, signing_keys
 from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import check_readiness, create_engine, unit_of_work
 from cms_service.core.dependencies import SystemClock
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.core.security import Sealer, derive_key
+from cms_service.operating import create_administrator, diagnose, signing_keys
 from cms_service.schemas import Diagnosis, Finding, Verdict
 from cms_service.services import Doctor, KeySchedule
 from tests.fixtures import Database, DatabaseFactory, service_environ

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 
 from cms_service import cli
-from cms_service.app import GeneratedAdministrator
 from cms_service.cli import console, serving
 from cms_service.core.config import load_settings, read_environment, render_env_example, render_settings_reference
+from cms_service.operating import GeneratedAdministrator
+from tests.eventually import eventually
 from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, service_environ, sign_in
 
 PASSWORD = "fifteen characters or more"
@@ -254,6 +255,35 @@ async def test_migrate_goes_down_only_when_told_so(fresh_database: DatabaseFacto
     assert refused.code == 1
     assert (agreed.code, agreed.out) == (0, "The database is at base.\n"), agreed.err
     assert (unknown.code, unknown.err) == (1, "cms-service: Can't locate revision identified by 'nowhere'\n")
+
+
+async def test_serve_starts_as_many_workers_as_its_argument_says(
+    fresh_database: DatabaseFactory, tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cms_service", "serve", "--workers", "2", "--port", str(port)),
+        cwd=tmp_path,
+        env=service_environ(await fresh_database(), workers="1"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def have_all_begun() -> bool:
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                return "\ncms_workers 2.0\n" in (await client.get("/metrics")).text
+        except httpx.TransportError:
+            return False
+
+    try:
+        await eventually(have_all_begun)
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

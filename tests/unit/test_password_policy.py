@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cms_service.app import GENERATED_PASSWORD_BYTES
 from cms_service.core.security import CommonWords, PasswordPolicy
+from cms_service.operating import GENERATED_PASSWORD_BYTES
 from tests.factories import PASSWORD
 from tests.fixtures import ADMIN_PASSWORD
 
