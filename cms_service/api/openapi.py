@@ -20,20 +20,44 @@ from litestar.typing import FieldDefinition
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.client_authentication import BASIC
 from cms_service.api.deprecation import SUNSET
-from cms_service.api.openapi_examples import example_of
+from cms_service.api.openapi_examples import SHOWN, example_of, fit_examples
 from cms_service.api.openapi_nodes import (
     NULL,
     SCHEMAS,
     component_name,
     contents,
-    drop_empty_examples,
+    drop_aids,
     hoisted,
     nodes,
     tidy,
     without_null,
 )
-from cms_service.api.problems import PROBLEM_MEDIA_TYPE, REPRESENTATIVES, STATUSES, headers_of, model_of
+from cms_service.api.problems import (
+    PROBLEM_MEDIA_TYPE,
+    REPRESENTATIVES,
+    STATUSES,
+    documented,
+    headers_of,
+    model_of,
+)
 from cms_service.api.reference_page import ReferencePage, reference_router
+from cms_service.core.exceptions import (
+    AuthenticationRequired,
+    BodyTooLarge,
+    InternalError,
+    MalformedJson,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    PreconditionFailed,
+    PreconditionRequired,
+    ServiceError,
+    ServiceUnavailable,
+    TokenExpired,
+    TokenInvalid,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from cms_service.core.security import PUBLIC, requires
 from cms_service.schemas import OAuthError, Problem, ValidationProblem
 
@@ -51,6 +75,8 @@ TAGS = [
 ]
 _RESPONSES = "#/components/responses/"
 _SUCCESSES = {200: "The answer.", 201: "It is created.", 202: "It will be done.", 204: "It is done."}
+_INSTANCES = {422: {"instance": "/api/v1/users"}, 429: {"instance": "/api/v1/auth/login"}}
+"""Where the example of a problem is from, if it does not come from everywhere."""
 _CAMEL_HUMP = re.compile(r"[A-Z]")
 
 
@@ -67,7 +93,8 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
             title="cms-service",
             version=version("cms-service"),
             description="Accounts and access control for a content platform: who is calling, what may they do, and "
-            "who changed that.\n\nHEAD works wherever GET does, and OPTIONS answers which methods a path has.",
+            "who changed that.\n\nHEAD works wherever GET does, and OPTIONS answers which methods a path has. A "
+            "service account that acts for a user sends `X-On-Behalf-Of`, as `bearerAuth` describes.",
             license=License(name="MIT", identifier="MIT"),
             servers=[Server(url="/", description="The service that this document comes from.")],
             tags=TAGS,
@@ -78,7 +105,11 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
                         type="http",
                         scheme="bearer",
                         bearer_format="JWT",
-                        description="The `access_token` of a sign-in or of a service account, or an API key.",
+                        description="The `access_token` of a sign-in or of a service account, or an API key.\n\n"
+                        "A service account that acts for a user sends the access token of that user in the header "
+                        "`X-On-Behalf-Of`, without `Bearer`, beside its own credential: the request is then the "
+                        "user's, with the user's permissions instead of its own, and audit events name both. From "
+                        "anybody else the header is refused with 403, `permission_denied`.",
                     ),
                     "clientBasic": SecurityScheme(
                         type="http",
@@ -127,8 +158,12 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
             tidy(node)
         for content in contents(document["paths"]):
             content["example"] = example_of(content["schema"], document["components"]["schemas"])
+        for path, item in document["paths"].items():
+            for method, operation in item.items():
+                shown = self._handlers[operation["operationId"]].opt.get(SHOWN, {})
+                fit_examples(method, path, operation, shown)
         for node in nodes(document["components"]["schemas"]):
-            drop_empty_examples(node)
+            drop_aids(node)
         return document
 
 
@@ -161,8 +196,7 @@ def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHa
         operation["security"] = [{"bearerAuth": []}, {}]
     if sunset := handler.opt.get(SUNSET):
         operation["x-sunset"] = sunset
-    permissions = [guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)]
-    for permission in permissions:
+    for permission in [guard.permission for guard in handler.resolve_guards() if isinstance(guard, requires)]:
         operation["description"] += f"\n\nNeeds the permission `{permission}`."
     for parameter in operation.get("parameters", []):
         if parameter["in"] == "path":
@@ -174,26 +208,29 @@ def _finish_operation(operation: dict[str, Any], path: str, handler: HTTPRouteHa
     for content in operation.get("requestBody", {}).get("content", {}).values():
         operation["requestBody"]["required"] = NULL not in content["schema"].get("oneOf", [])
         content["schema"] = without_null(content["schema"])
-    statuses = _statuses_of(operation, path) | ({403} if permissions else set())
-    _finish_responses(operation["responses"], statuses, handler)
+    _finish_responses(operation["responses"], _refusals_of(operation, path, handler), handler)
 
 
-def _statuses_of(operation: dict[str, Any], path: str) -> set[int]:
-    """The errors that follow from the shape of an operation, so that no handler has to repeat them."""
-    statuses = {400, 500, 503}
+def _refusals_of(operation: dict[str, Any], path: str, handler: HTTPRouteHandler) -> set[type[ServiceError]]:
+    """The refusals that follow from the shape of an operation, so that no handler has to repeat them."""
+    refusals: set[type[ServiceError]] = {ValidationFailed, InternalError, ServiceUnavailable, Overloaded}
     security = operation.get("security")
     if security is None or (security and {} not in security):
-        statuses.add(401)
+        refusals |= {AuthenticationRequired, TokenInvalid, TokenExpired}
+    if not handler.opt.get(PUBLIC):
+        # Whatever the guard: a user's credential comes with X-On-Behalf-Of, or a machine's where only users may.
+        refusals.add(PermissionDenied)
     if "{" in path:
-        statuses.add(404)
+        refusals.add(NotFound)
     if "requestBody" in operation:
-        statuses |= {413, 415}
+        refusals |= {MalformedJson, BodyTooLarge, UnsupportedMediaType}
     if any(parameter["name"] == "If-Match" and parameter["required"] for parameter in operation.get("parameters", [])):
-        statuses |= {412, 428}
-    return statuses
+        refusals |= {PreconditionFailed, PreconditionRequired}
+    # What has a handler of its own leaves as something else, which is documented where that is.
+    return refusals - handler.resolve_exception_handlers().keys()
 
 
-def _finish_responses(responses: dict[str, Any], statuses: set[int], handler: HTTPRouteHandler) -> None:
+def _finish_responses(responses: dict[str, Any], refusals: set[type[ServiceError]], handler: HTTPRouteHandler) -> None:
     success = responses[str(handler.status_code)]
     success["description"] = handler.response_description or _SUCCESSES[handler.status_code]
     if all(content["schema"] == NULL for content in success.get("content", {}).values()):
@@ -202,14 +239,16 @@ def _finish_responses(responses: dict[str, Any], statuses: set[int], handler: HT
         name: header | {"required": True, "schema": {"type": "string"}}
         for name, header in sorted(success.get("headers", {}).items())
     }
-    for status in sorted(statuses | {int(status) for status in responses if status >= "400"}):
-        documented = responses.pop(str(status), {})
-        if _is_of_another_form(documented):
-            responses[str(status)] = documented
+    implied = documented(*(error for error in STATUSES if error in refusals))
+    for status in sorted(implied.keys() | {int(status) for status in responses if status >= "400"}):
+        told = responses.pop(str(status), {})
+        if _is_of_another_form(told):
+            responses[str(status)] = told
             continue
         reference = {"$ref": f"{_RESPONSES}{REPRESENTATIVES[status].__name__}"}
-        if PROBLEM_MEDIA_TYPE in documented.get("content", {}):
-            reference["description"] = documented["description"]
+        if PROBLEM_MEDIA_TYPE in told.get("content", {}):
+            meanings = [implied[status].description] if status in implied else []
+            reference["description"] = " ".join(dict.fromkeys([*meanings, told["description"]]))
         responses[str(status)] = reference
 
 
@@ -228,6 +267,7 @@ def _response(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
         "title": first.title,
         "status": status,
         "detail": first.detail or first.title,
+        **_INSTANCES.get(status, {}),
     }
     example = example_of(schema, schemas) | told | {"code": first.code}
     response = {

@@ -6,6 +6,7 @@ from typing import Any
 
 SCHEMAS = "#/components/schemas/"
 NULL = {"type": "null"}
+_EXAMPLES = {"example", "examples"}
 _GENERIC = re.compile(r"(\w+?)_(?:.*\.)?(\w+)_")
 _WHOLE_NUMBER_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
@@ -47,18 +48,21 @@ def contents(paths: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def nodes(node: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the document; examples are not its own."""
     if isinstance(node, dict):
-        for child in node.values():
-            yield from nodes(child)
+        for name, child in node.items():
+            if name not in _EXAMPLES:
+                yield from nodes(child)
         yield node
     elif isinstance(node, list):
         for child in node:
             yield from nodes(child)
 
 
-def drop_empty_examples(node: dict[str, Any]) -> None:
-    if node.get("examples") == []:
-        del node["examples"]
+def drop_aids(node: dict[str, Any]) -> None:
+    """Takes out what only served to put examples together: none at all, or another than that of the component."""
+    if node.get("examples") == [] or "$ref" in node:
+        node.pop("examples", None)
 
 
 def tidy(node: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from cms_service.schemas.authzen import (
     DEFAULT_RESULTS,
     MOST_EVALUATIONS,
     MOST_RESULTS,
+    MOST_SCOPES,
     AccessAction,
     AccessResource,
     AccessSubject,
@@ -91,6 +92,8 @@ from cms_service.schemas.permission import (
 from cms_service.schemas.preview import AccessPreview, ChangedGrant, ChangedGrants
 from cms_service.schemas.problem import FieldError, Problem, ValidationProblem
 from cms_service.schemas.role import (
+    EXAMPLE_MEMBER,
+    EXAMPLE_PARENT,
     RoleCreate,
     RoleParentsReplace,
     RolePermissionsReplace,
@@ -115,11 +118,14 @@ from cms_service.schemas.user import OwnUserUpdate, UserCreate, UserQuery, UserR
 __all__ = [
     "CHECK",
     "DEFAULT_RESULTS",
+    "EXAMPLE_MEMBER",
+    "EXAMPLE_PARENT",
     "IS_NEW_PASSWORD",
     "IS_UNREAD",
     "MOST_EVALUATIONS",
     "MOST_REASONS",
     "MOST_RESULTS",
+    "MOST_SCOPES",
     "ROLE_NAME_PATTERN",
     "SCOPE_PATTERN",
     "TEXT_PATTERN",

@@ -116,7 +116,11 @@ Scope = Annotated[
 Reason = Annotated[
     str,
     Meta(
-        min_length=1, max_length=500, pattern=TEXT_PATTERN, description="Why.", examples=["Stands in for Grace in May."]
+        min_length=1,
+        max_length=500,
+        pattern=TEXT_PATTERN,
+        description="Why.",
+        examples=["Needed until the blog has moved."],
     ),
 ]
 RefreshTokenText = Annotated[
@@ -143,8 +147,10 @@ DeviceToken = Annotated[
 Instant = Annotated[datetime, Meta(tz=True, examples=["2026-05-01T08:00:00Z"])]
 CreatedAt = Annotated[Instant, Meta(description="When it was made.")]
 UpdatedAt = Annotated[Instant, Meta(description="When it was last changed.", examples=["2026-05-03T09:30:00Z"])]
-GrantedAt = Annotated[Instant, Meta(description="When it was granted.")]
-NotBefore = Annotated[Instant, Meta(description="When it begins to count. Null: at once.")]
+GrantedAt = Annotated[Instant, Meta(description="When it was granted.", examples=["2026-05-02T10:15:00Z"])]
+NotBefore = Annotated[
+    Instant, Meta(description="When it begins to count. Null: at once.", examples=["2026-05-04T06:00:00Z"])
+]
 ExpiresAt = Annotated[
     Instant, Meta(description="When it ceases to count. Null: never.", examples=["2026-11-01T00:00:00Z"])
 ]

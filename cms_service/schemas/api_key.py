@@ -39,6 +39,14 @@ Narrowing = Annotated[
 ]
 
 
+LastUsedAt = Annotated[
+    Instant, Meta(description="When it was last used; null: never.", examples=["2026-05-03T09:30:00Z"])
+]
+RevokedAt = Annotated[
+    Instant, Meta(description="When it was revoked; null: it counts.", examples=["2026-05-03T16:45:00Z"])
+]
+
+
 class ApiKeyRead(Struct):
     """A secret that a machine proves itself with, but for the secret."""
 
@@ -48,8 +56,8 @@ class ApiKeyRead(Struct):
     created_at: CreatedAt
     created_by: GrantedBy | None
     expires_at: KeyExpiry
-    last_used_at: Annotated[Instant, Meta(description="When it was last used; null: never.")] | None
-    revoked_at: Annotated[Instant, Meta(description="When it was revoked; null: it counts.")] | None
+    last_used_at: LastUsedAt | None
+    revoked_at: RevokedAt | None
 
 
 class ApiKeyCreate(Struct, forbid_unknown_fields=True):
@@ -69,6 +77,6 @@ class ApiKeyCreated(Struct):
     created_at: CreatedAt
     created_by: GrantedBy | None
     expires_at: KeyExpiry
-    last_used_at: Annotated[Instant, Meta(description="When it was last used; null: never.")] | None
-    revoked_at: Annotated[Instant, Meta(description="When it was revoked; null: it counts.")] | None
+    last_used_at: LastUsedAt | None
+    revoked_at: RevokedAt | None
     key: ApiKeyText

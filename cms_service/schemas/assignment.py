@@ -55,14 +55,21 @@ class PermissionSource(AssignedRole):
         list[RoleRef],
         Meta(
             description="From the role's parent to the role that holds the permission itself; empty where the assigned "
-            "role does. Of a way of more than 20 roles, both ends."
+            "role does. Of a way of more than 20 roles, both ends.",
+            examples=[[]],
         ),
     ]
 
 
 class EffectivePermission(Struct):
-    """A permission that a user holds at this moment, and every way on which it comes."""
+    """A permission that a user holds at this moment, and the ways on which it comes."""
 
     permission: PermissionRef
     scope: Scope | None
-    sources: Annotated[list[PermissionSource], Meta(description="Every way on which it comes.")]
+    sources: Annotated[
+        list[PermissionSource],
+        Meta(
+            description="The ways on which it comes, the shortest first. One answer tells about a thousand, shared "
+            "equally among its permissions; each has one at the least."
+        ),
+    ]

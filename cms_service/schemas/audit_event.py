@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from cms_service.schemas._fields import REQUEST_ID, Address, ApiKeyId, Instant, SessionId, UserId
+from cms_service.schemas._fields import REQUEST_ID, Address, ApiKeyId, Instant, ServiceAccountId, SessionId, UserId
 from cms_service.schemas.page import ListQuery
 
 AuditState = Annotated[
@@ -24,13 +24,15 @@ class AuditEventRead(Struct):
     """One change or refusal. `before` and `after` hold the members that changed; secrets are never among them."""
 
     id: Annotated[UUID, Meta(description="Id of the event.", examples=["0190c8a5-6b2f-7143-9e3b-d9a7f6e5b482"])]
-    at: Annotated[Instant, Meta(description="When it happened.")]
-    actor_id: Annotated[UserId, Meta(description="Who did it; null: the service, or nobody who is known.")] | None
+    at: Annotated[Instant, Meta(description="When it happened.", examples=["2026-05-03T09:30:00Z"])]
+    actor_id: (
+        Annotated[ServiceAccountId, Meta(description="Who did it; null: the service, or nobody who is known.")] | None
+    )
     session_id: Annotated[SessionId, Meta(description="The session in which it was done, if in one.")] | None
     action: Annotated[str, Meta(description="What was done: a resource and a verb.", examples=["user.updated"])]
     target_type: Annotated[str, Meta(description="What kind of thing it was done to.", examples=["user"])] | None
     target_id: Annotated[UserId, Meta(description="To which one.")] | None
-    before: AuditState | None
+    before: Annotated[AuditState | None, Meta(examples=[{"display_name": "Ada Byron"}])]
     after: AuditState | None
     request_id: Annotated[str, Meta(description="The `X-Request-ID` of the request.", examples=[REQUEST_ID])] | None
     ip: Address | None

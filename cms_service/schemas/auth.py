@@ -16,7 +16,7 @@ from cms_service.schemas._fields import (
 )
 from cms_service.schemas.user import UserRead
 
-Seconds = Annotated[int, Meta(ge=0, le=2**31 - 1, description="In seconds from now.", examples=[600])]
+Seconds = Annotated[int, Meta(ge=0, le=2**31 - 1, description="In seconds from now.", examples=[300])]
 
 
 class RegisterRequest(Struct, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ class PasswordChange(Struct, forbid_unknown_fields=True):
     """A person who changes the password."""
 
     current_password: PresentPassword
-    new_password: NewPassword
+    new_password: Annotated[NewPassword, Meta(examples=["nine grey foxes by the lake"])]
 
 
 class AccessTokenResponse(Struct):
@@ -74,7 +74,10 @@ class TokenResponse(Struct):
     access_token: AccessTokenText
     token_type: TokenType
     expires_in: Seconds
-    refresh_token: RefreshTokenText
+    refresh_token: Annotated[
+        RefreshTokenText,
+        Meta(examples=["cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ8fTbQvKj2WmXo5NdPzLhUgAy4RcS7qJuDnIeGk1w"]),
+    ]
     refresh_expires_in: Annotated[Seconds, Meta(examples=[604800])]
 
 

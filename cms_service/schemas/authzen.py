@@ -15,10 +15,12 @@ _SERVICE = "https://accounts.example.org"
 MOST_EVALUATIONS = 1000
 DEFAULT_RESULTS = 100
 MOST_RESULTS = 1000
+MOST_SCOPES = 50
+"""Of one resource: what it is part of is looked up for every question about it. The services count them."""
 
 STORABLE = r"^[^\x00]*$"
 """All but NUL: AuthZEN leaves open what names look like, and PostgreSQL stores any other character."""
-EntityType = Annotated[str, Meta(max_length=200, pattern=STORABLE, description="Its kind.", examples=["article"])]
+EntityType = Annotated[str, Meta(max_length=200, pattern=STORABLE, description="Its kind.", examples=["articles"])]
 EntityId = Annotated[
     str, Meta(max_length=1000, pattern=STORABLE, description="Unique within its type.", examples=["launch-day"])
 ]
@@ -46,7 +48,8 @@ ResourceAttributes = Annotated[
             "properties": {
                 "scopes": {
                     "type": ["array", "null"],
-                    "items": {"type": "string"},
+                    "items": {"type": "string", "pattern": STORABLE},
+                    "maxItems": MOST_SCOPES,
                     "description": "What the resource is part of.",
                 }
             },
@@ -78,7 +81,7 @@ class AccessAction(Struct):
     """What the subject wants to do. With the type of the resource it makes the permission `type:name`."""
 
     name: ActionName
-    properties: Attributes | None = None
+    properties: Annotated[Attributes | None, Meta(examples=[{"channel": "web"}])] = None
 
 
 class AccessResource(Struct):
@@ -101,10 +104,10 @@ class EvaluationRequest(Struct):
 class EvaluationItem(Struct):
     """One question of many. A member that is absent is that of the whole request."""
 
-    subject: AccessSubject | None = None
-    action: AccessAction | None = None
+    subject: Annotated[AccessSubject | None, Meta(examples=[])] = None
+    action: Annotated[AccessAction | None, Meta(examples=[])] = None
     resource: AccessResource | None = None
-    context: Context | None = None
+    context: Annotated[Context | None, Meta(examples=[])] = None
 
 
 class EvaluationsSemantic(StrEnum):
@@ -126,7 +129,7 @@ class EvaluationsRequest(Struct):
 
     subject: AccessSubject | None = None
     action: AccessAction | None = None
-    resource: AccessResource | None = None
+    resource: Annotated[AccessResource | None, Meta(examples=[])] = None
     context: Context | None = None
     evaluations: (
         Annotated[list[EvaluationItem], Meta(max_length=MOST_EVALUATIONS, description="The questions.")] | None
@@ -176,7 +179,7 @@ class PageRequest(Struct):
         ]
         | None
     ) = None
-    properties: Attributes | None = None
+    properties: Annotated[Attributes | None, Meta(examples=[{"include_total": True}])] = None
 
 
 class SearchedSubject(Struct):
@@ -237,8 +240,8 @@ class SearchPage(Struct, omit_defaults=True):
 class FoundSubject(Struct):
     """A subject that may."""
 
-    type: EntityType
-    id: EntityId
+    type: Annotated[EntityType, Meta(examples=["user"])]
+    id: Annotated[EntityId, Meta(examples=["0190c8a0-4b1e-7c3f-9d2a-6e5f4a3b2c1d"])]
 
 
 class FoundResource(Struct):

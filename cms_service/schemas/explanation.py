@@ -44,9 +44,9 @@ class DenialCode(StrEnum):
 class DenialReason(Struct):
     """One thing that stands in the way."""
 
-    code: DenialCode
+    code: Annotated[DenialCode, Meta(examples=["other_scope"])]
     detail: Annotated[
-        str, Meta(description="The same for people.", examples=["An assignment that would do is limited to site:shop."])
+        str, Meta(description="The same for people.", examples=["The assignment is limited to site:shop."])
     ]
     path: Annotated[
         GrantPath | None, Meta(description="What would give the permission, if this and the like did not hold it up.")
@@ -59,20 +59,27 @@ class Explanation(Struct):
     decision: Annotated[bool, Meta(description="Whether the subject may.")]
     subject_id: Annotated[UserId, Meta(description="The account that is meant, if there is one.")] | None
     permission: Annotated[
-        str, Meta(description="What is needed: the type of the resource and the action.", examples=["article:publish"])
+        str, Meta(description="What is needed: the type of the resource and the action.", examples=["articles:publish"])
     ]
     is_permission_defined: Annotated[bool, Meta(description="Whether there is a permission of this name.")]
     scopes: Annotated[
         list[str],
-        Meta(description="Assignments in one of these count, and those without a scope.", examples=[["site:blog"]]),
+        Meta(
+            description="Assignments in one of these count, and those without a scope.",
+            examples=[["articles:launch-day", "site:blog"]],
+        ),
     ]
-    decided_at: Annotated[Instant, Meta(description="The moment that it holds for.")]
+    decided_at: Annotated[Instant, Meta(description="The moment that it holds for.", examples=["2026-05-05T12:00:00Z"])]
     paths: Annotated[
         list[GrantPath],
         Meta(max_length=MOST_REASONS, description="Every way by which the subject has the permission now."),
     ]
     reasons: Annotated[
         list[DenialReason],
-        Meta(max_length=MOST_REASONS, description="Why not, what is the least in the way first. Empty if it may."),
+        Meta(
+            max_length=MOST_REASONS,
+            description="Why not, what is the least in the way first. Empty if it may.",
+            examples=[[]],
+        ),
     ]
-    has_more: Annotated[bool, Meta(description="There are more paths or reasons than are shown.")]
+    has_more: Annotated[bool, Meta(description="There are more paths or reasons than are shown.", examples=[False])]

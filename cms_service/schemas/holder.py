@@ -13,7 +13,7 @@ from cms_service.schemas.user import UserRef
 class SubjectRef(Struct):
     """A user or a service account, as other resources name it."""
 
-    type: SubjectType
+    type: Annotated[SubjectType, Meta(examples=["user"])]
     id: Annotated[UserId, Meta(description="Id of that account.")]
     name: Annotated[
         str,

@@ -10,11 +10,12 @@ from cms_service.schemas.auth import Seconds
 
 ISSUER = "https://accounts.example.org"
 CLIENT = "0190c8a2-5e90-7d1a-b3f7-04a8c6e2d915"
+TOKEN = "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTkwYzhhMiJ9.c2lnbmF0dXJl"  # noqa: S105 - of nobody
 JTI = "0190c8a7-1f42-7365-b15d-f1c9b8a7d6a4"
 
 Hint = Annotated[
     str,
-    Meta(max_length=2048, pattern=TEXT_PATTERN, description="What the token may be.", examples=["refresh_token"]),
+    Meta(max_length=2048, pattern=TEXT_PATTERN, description="What the token may be.", examples=["access_token"]),
 ]
 ClientId = Annotated[
     str,
@@ -42,7 +43,7 @@ TokenText = Annotated[
         max_length=8192,
         pattern=TEXT_PATTERN,
         description="The token.",
-        examples=["cms_r_6cFnnMOs9L0YF8FT"],
+        examples=[TOKEN],
     ),
 ]
 AuthMethods = Annotated[
@@ -77,9 +78,9 @@ class TokenRequest(Struct):
 class ServiceTokenResponse(Struct):
     """An access token of a service account (RFC 6749 §5.1)."""
 
-    access_token: AccessTokenText
+    access_token: Annotated[AccessTokenText, Meta(examples=[TOKEN])]
     token_type: TokenType
-    expires_in: Seconds
+    expires_in: Annotated[Seconds, Meta(examples=[600])]
 
 
 class IntrospectionRequest(Struct):
@@ -102,7 +103,7 @@ class IntrospectionResponse(Struct):
     token_type: (
         Annotated[str, Meta(description="`Bearer` where it serves as bearer token.", examples=["Bearer"])] | UnsetType
     ) = UNSET
-    exp: EpochSeconds | UnsetType = UNSET
+    exp: Annotated[EpochSeconds, Meta(examples=[1777623000])] | UnsetType = UNSET
     iat: EpochSeconds | UnsetType = UNSET
     iss: Annotated[str, Meta(description="This service.", examples=[ISSUER])] | UnsetType = UNSET
     aud: Annotated[str, Meta(description="This service.", examples=[ISSUER])] | UnsetType = UNSET

@@ -37,4 +37,4 @@ class AccessPreview(Struct):
     """Who would gain and who would lose which permission. Nothing was written."""
 
     gains: ChangedGrants
-    losses: ChangedGrants
+    losses: Annotated[ChangedGrants, Meta(examples=[{"total": 0, "subjects": 0, "items": []}])]

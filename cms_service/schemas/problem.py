@@ -14,7 +14,10 @@ Title = Annotated[
     str, Meta(description="The same sentence for every occurrence of this kind.", examples=["There is no such thing."])
 ]
 Detail = Annotated[str, Meta(description="What happened this time, for people.", examples=["There is no such thing."])]
-Instance = Annotated[str, Meta(description="The path that was asked for.", examples=["/api/v1/users/me"])]
+Instance = Annotated[
+    str,
+    Meta(description="The path that was asked for.", examples=["/api/v1/users/0190c8a0-4b1e-7c3f-9d2a-6e5f4a3b2c1d"]),
+]
 Code = Annotated[str, Meta(description="Stable name of the kind of problem, for programs.", examples=["not_found"])]
 RequestId = Annotated[
     str, Meta(description="The same as the `X-Request-ID` header; quote it to the operators.", examples=[REQUEST_ID])

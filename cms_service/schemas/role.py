@@ -20,6 +20,11 @@ from cms_service.schemas._fields import (
 from cms_service.schemas.page import ListQuery
 from cms_service.schemas.permission import PermissionRef
 
+EXAMPLE_PARENT = {"id": "0190c8a1-2b6e-7d93-9c40-e8f1a5d27b06", "name": "author", "title": "Author"}
+"""What the role that is shown inherits."""
+EXAMPLE_MEMBER = {"id": "0190c8a1-0a17-7e5c-b2d8-4f96c1e0a873", "name": "member", "title": "Member"}
+"""The role of whoever registers."""
+
 
 class RoleRef(Struct):
     """A role, as other resources name it."""
@@ -41,7 +46,7 @@ class RoleRead(Struct):
     updated_at: UpdatedAt
     version: Version
     permissions: Annotated[list[PermissionRef], Meta(description="What the role holds itself.")]
-    parents: Annotated[list[RoleRef], Meta(description="Roles that it inherits directly.")]
+    parents: Annotated[list[RoleRef], Meta(description="Roles that it inherits directly.", examples=[[EXAMPLE_PARENT]])]
 
 
 class RoleCreate(Struct, forbid_unknown_fields=True):
@@ -53,9 +58,9 @@ class RoleCreate(Struct, forbid_unknown_fields=True):
     permission_ids: Annotated[PermissionIds, Meta(description="What the role shall hold itself.")] = field(
         default_factory=list
     )
-    parent_ids: Annotated[RoleIds, Meta(description="Roles that it shall inherit directly.")] = field(
-        default_factory=list
-    )
+    parent_ids: Annotated[
+        RoleIds, Meta(description="Roles that it shall inherit directly.", examples=[[EXAMPLE_PARENT["id"]]])
+    ] = field(default_factory=list)
 
 
 class RoleUpdate(Struct, forbid_unknown_fields=True):
@@ -75,7 +80,7 @@ class RolePermissionsReplace(Struct, forbid_unknown_fields=True):
 class RoleParentsReplace(Struct, forbid_unknown_fields=True):
     """All roles that a role shall inherit directly."""
 
-    parent_ids: Annotated[RoleIds, Meta(description="No others than these.")]
+    parent_ids: Annotated[RoleIds, Meta(description="No others than these.", examples=[[EXAMPLE_PARENT["id"]]])]
 
 
 class RoleSort(StrEnum):

@@ -15,12 +15,16 @@ class ThrottleRead(Struct):
     ]
     blocked_until: Annotated[
         Instant | None,
-        Meta(description="Attempts without a device token are held up until then; null: they are not."),
+        Meta(
+            description="Attempts without a device token are held up until then; null: they are not.",
+            examples=["2026-05-05T12:00:30Z"],
+        ),
     ]
     is_closed_to_strangers: Annotated[
         bool,
         Meta(
             description="After 90 failures no more guesses of strangers are compared with the password. Whoever has "
-            "signed in before, with a device token, still gets in."
+            "signed in before, with a device token, still gets in.",
+            examples=[False],
         ),
     ]

@@ -30,7 +30,12 @@ class UserRead(Struct):
     display_name: DisplayName
     external_id: ExternalId | None
     is_active: IsActive
-    email_verified_at: Annotated[Instant, Meta(description="When the address was verified, if it was.")] | None
+    email_verified_at: (
+        Annotated[
+            Instant, Meta(description="When the address was verified, if it was.", examples=["2026-05-01T08:05:00Z"])
+        ]
+        | None
+    )
     created_at: CreatedAt
     updated_at: UpdatedAt
     version: Version

@@ -2,12 +2,10 @@
 
 from cms_service.core.exceptions import PermissionDenied, ValidationFailed, Violation
 from cms_service.core.security import Principal
-from cms_service.schemas import AccessAction, AccessResource, AccessSubject, SearchedResource
+from cms_service.schemas import MOST_SCOPES, AccessAction, AccessResource, AccessSubject, SearchedResource
 from cms_service.services.decisions import Question
 
 CHECK_ACCESS = "access:check"
-MOST_SCOPES = 50
-"""Of one resource: what it is part of is looked up for every question about it."""
 
 
 def question_about(subject: AccessSubject, action: AccessAction, resource: AccessResource) -> Question:

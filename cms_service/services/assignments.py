@@ -45,7 +45,7 @@ class AssignmentService:
         return whole(await self._assigning.read(user_id))
 
     async def list_effective_permissions(self, user_id: UUID) -> Page[EffectivePermission]:
-        """What the user holds at this moment, with the ways on which it comes, the shortest first. Raises NotFound."""
+        """What the user holds at this moment, with the shortest ways on which it comes. Raises NotFound."""
         await self._users.get_live(user_id)
         sources = await self._access.sources_of(UserRole, user_id)
         role_ids = {role.id for _, _, role, _ in sources}

@@ -108,7 +108,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
         Raises:
             ReauthenticationRequired: for another e-mail address, the actor was authenticated too long ago.
-            EmailTaken, ExternalIdTaken: a live account has it.
+            EmailTaken: a live account has it.
             RateLimited: from this network, too many addresses were found to be taken.
         """
         ip = self._actor.origin.ip if self._actor.origin else None

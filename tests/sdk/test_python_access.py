@@ -15,6 +15,7 @@ from cms_service_client.api.access import (
     search_subjects,
 )
 from cms_service_client.api.audit import list_audit_events
+from cms_service_client.api.auth import logout
 from cms_service_client.api.oauth import introspect_token, issue_token
 from cms_service_client.api.permissions import create_permission, list_permission_holders, list_permissions
 from cms_service_client.api.roles import (
@@ -37,6 +38,7 @@ from cms_service_client.api.service_accounts import (
 )
 from cms_service_client.api.users import (
     assign_role,
+    get_me,
     list_user_permissions,
     list_user_roles,
     replace_user_roles,
@@ -242,3 +244,13 @@ def test_machines_ask_what_others_may(service: Service) -> None:
     assert revoke_api_key.sync_detailed(account.id, key.id, client=admin).status_code is HTTPStatus.NO_CONTENT
     assert refusal(evaluate_access.sync(client=machine, body=may)).status == HTTPStatus.UNAUTHORIZED
     assert refusal(evaluate_access.sync(client=nobody(service), body=may)).code == "authentication_required"
+
+
+def test_machine_is_told_in_a_type_that_it_is_no_user(service: Service) -> None:
+    admin = administrator(service).client
+    account = accepted(create_service_account.sync(client=admin, body=ServiceAccountCreate(name=unique("robot"))))
+    key = accepted(create_api_key.sync(account.id, client=admin, body=ApiKeyCreate(name="first")))
+    machine = AuthenticatedClient(service.url, key.key, raise_on_unexpected_status=True)
+
+    assert refusal(get_me.sync(client=machine)).code == "permission_denied"
+    assert refusal(logout.sync(client=machine)).code == "permission_denied"

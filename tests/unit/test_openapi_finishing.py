@@ -253,9 +253,9 @@ def test_parameters_are_never_null(document: dict[str, Any]) -> None:
     ("operation_id", "statuses"),
     [
         ("listThings", "200 400 401 403 500 503"),
-        ("updateThing", "200 400 401 404 409 412 413 415 428 500 503"),
+        ("updateThing", "200 400 401 403 404 409 412 413 415 428 500 503"),
         ("login", "200 400 413 415 429 500 503"),
-        ("logout", "204 400 413 415 500 503"),
+        ("logout", "204 400 403 413 415 500 503"),
         ("checkLiveness", "200 400 500 503"),
     ],
 )

@@ -6,6 +6,7 @@ from litestar.params import JSONBody
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.conditional import ETAG, LOCATION
 from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     AuthenticationRequired,
@@ -19,6 +20,7 @@ from cms_service.core.exceptions import (
 )
 from cms_service.core.security import PUBLIC, Actor, authenticated_user
 from cms_service.schemas import (
+    EXAMPLE_MEMBER,
     AccessTokenResponse,
     LoginRequest,
     LoginResponse,
@@ -40,7 +42,7 @@ class AuthController(Controller):
         "/register",
         operation_id="register",
         summary="Open an account",
-        opt={PUBLIC: True},
+        opt={PUBLIC: True, SHOWN: {201: {"roles": [EXAMPLE_MEMBER], "version": 2}}},
         responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken, RateLimited, *REPEATABLE),
         response_headers=[ETAG, LOCATION, REPLAYED],
     )

@@ -64,7 +64,7 @@ class MeController(Controller):
     async def list_my_permissions(
         self, request: AnyRequest, assignments: AssignmentService
     ) -> Page[EffectivePermission]:
-        """What you may do at this moment, with every assignment that gives it."""
+        """What you may do at this moment, with the ways on which it comes: assignment, role, inherited roles."""
         return await assignments.list_effective_permissions(principal_of(request).subject_id)
 
     @get("/sessions", operation_id="listMySessions", summary="List your sessions")

@@ -10,6 +10,7 @@ from litestar.params import Body
 from cms_service.api.client_authentication import BASIC, client_in_header
 from cms_service.api.dependencies import READS, AnyRequest
 from cms_service.api.oauth_refusals import OAUTH_EXCEPTION_HANDLERS, documented_oauth
+from cms_service.api.openapi_examples import SHOWN
 from cms_service.core.security import PUBLIC, requires
 from cms_service.schemas import (
     IntrospectionRequest,
@@ -21,6 +22,7 @@ from cms_service.schemas import (
 from cms_service.services import ClientService, IntrospectionService, RevocationService
 
 FORM = RequestEncodingType.URL_ENCODED
+_NO_TOKEN = {"error": "invalid_request", "error_description": "/token: This member is required."}
 
 
 class OAuthController(Controller):
@@ -57,7 +59,7 @@ class OAuthController(Controller):
         summary="Ask what a token says",
         status_code=200,
         guards=[requires("tokens:introspect")],
-        opt={BASIC: True, READS: True},
+        opt={BASIC: True, READS: True, SHOWN: {400: _NO_TOKEN}},
         responses=documented_oauth(400),
     )
     async def introspect_token(

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, OptionalIfMatch, tagged
 from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -21,6 +22,7 @@ from cms_service.core.exceptions import (
 )
 from cms_service.core.security import requires
 from cms_service.schemas import (
+    EXAMPLE_PARENT,
     ListQuery,
     Page,
     PermissionRef,
@@ -214,6 +216,7 @@ class RoleController(Controller):
         operation_id="listRoleParents",
         summary="List a role's parents",
         guards=[requires("roles:read")],
+        opt={SHOWN: {200: {"items": [EXAMPLE_PARENT]}}},
     )
     async def list_role_parents(self, inheritance: InheritanceService, role_id: FromPath[UUID]) -> Page[RoleRef]:
         """The roles that the role inherits directly."""

@@ -111,5 +111,5 @@ class UserRoleController(Controller):
     async def list_user_permissions(
         self, assignments: AssignmentService, user_id: FromPath[UUID]
     ) -> Page[EffectivePermission]:
-        """What the user may do at this moment, with every way on which it comes: assignment, role, inherited roles."""
+        """What the user may do at this moment, with the ways on which it comes: assignment, role, inherited roles."""
         return await assignments.list_effective_permissions(user_id)

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
 from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
@@ -167,6 +168,7 @@ class UserController(Controller):
         summary="Deactivate a user",
         status_code=200,
         guards=[requires("users:update")],
+        opt={SHOWN: {200: {"is_active": False}}},
         responses=documented(EscalationRefused, LastAdministrator),
         response_headers=[ETAG],
     )
