@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.api import given, machines
-from tests.api.operations import OPERATIONS
+from tests.api.operations import WRITING
 from tests.api.problems import code_of
 from tests.factories import RoleCreateFactory, unique
 from tests.fixtures import Caller, Register
@@ -21,6 +21,13 @@ DRY: dict[str, Any] = {"params": {"dry_run": True}}
 STATES = {
     table: f"SELECT coalesce(json_agg({table} ORDER BY {table}::text), '[]') FROM {table}"  # noqa: S608
     for table in ("roles", "permissions", "role_permissions", "role_inheritance", "user_roles", "service_account_roles")
+}
+
+ACCESS_PATHS = {"roles", "permissions"}
+"""Parts of the paths under which roles, permissions, grants, parents and assignments are written."""
+WITHOUT_PREVIEW = {
+    "createPermission": "only holders of a wildcard gain by it, who hold whatever is yet to come",
+    "updatePermission": "its description says nothing about who holds it; its name stays",
 }
 
 Change: TypeAlias = tuple[str, str, str | None]
@@ -40,6 +47,8 @@ class World(msgspec.Struct, frozen=True):
     """A role with another permission."""
     robot: given.Json
     """A service account, which has the other role."""
+    masters: set[str]
+    """By name, all who hold `*:*`, and with it whatever there is."""
 
     @property
     def name(self) -> str:
@@ -67,7 +76,13 @@ async def world(admin: Caller) -> World:
     await given.assignment(admin, heirs_user["id"], heir["id"], scope="site:blog")
     other, robot = await given.role(admin, another["name"]), await machines.account(admin)
     assert (await admin.put(f"{ROBOTS}/{robot['id']}/roles/{other['id']}")).is_success
-    return World(permission, base, heir, user, heirs_user, other, robot)
+    return World(permission, base, heir, user, heirs_user, other, robot, await masters_of(admin))
+
+
+async def masters_of(admin: Caller) -> set[str]:
+    everything = await given.permission(admin, "*:*")
+    response = await admin.get(f"{PERMISSIONS}/{everything['id']}/holders", params={"limit": 100})
+    return {item["subject"]["name"] for item in response.json()["items"]}
 
 
 def changes(part: dict[str, Any]) -> set[Change]:
@@ -159,7 +174,7 @@ WRITES: list[tuple[Send, Expected, Expected]] = [
     (grant_permission, all_gain, nobody),
     (withdraw_permission, nobody, lambda w: w.all_lose),
     (delete_role, nobody, lambda w: w.all_lose),
-    (delete_permission, nobody, lambda w: w.all_lose),
+    (delete_permission, nobody, lambda w: w.all_lose | {(name, w.name, None) for name in w.masters}),
     (update_role, nobody, nobody),
     (create_role, nobody, nobody),
     (assign_role, lambda w: {(w.user["email"], w.other_name, "site:blog")}, nobody),
@@ -199,27 +214,10 @@ async def test_preview_names_who_gains_and_who_loses_and_writes_nothing(
 
 
 def test_every_write_of_access_has_a_preview() -> None:
-    dry = {
-        operation.id
-        for operation in OPERATIONS
-        if any(each["name"] == "dry_run" for each in operation.parameters_in("query"))
-    }
-    assert dry == {
-        "createRole",
-        "updateRole",
-        "deleteRole",
-        "replaceRolePermissions",
-        "grantPermission",
-        "withdrawPermission",
-        "replaceRoleParents",
-        "replaceUserRoles",
-        "assignRole",
-        "withdrawRole",
-        "replaceServiceAccountRoles",
-        "assignServiceAccountRole",
-        "withdrawServiceAccountRole",
-        "deletePermission",
-    }
+    writes = {each.id for each in WRITING if ACCESS_PATHS & set(each.path.split("/"))}
+    dry = {each.id for each in WRITING if any(query["name"] == "dry_run" for query in each.parameters_in("query"))}
+    assert WITHOUT_PREVIEW.keys() <= writes
+    assert dry == writes - WITHOUT_PREVIEW.keys()
 
 
 async def test_nothing_is_gained_or_lost_that_is_held_otherwise(admin: Caller) -> None:
@@ -279,7 +277,8 @@ async def test_service_accounts_gain_and_lose_too(admin: Caller, db: asyncpg.Con
         world.heir["id"],
     )
     preview = (await delete_permission(admin, world)).json()
-    assert changes(preview["losses"]) == world.all_lose | {(name, world.name, None)}
+    masters = {(each, world.name, None) for each in world.masters}
+    assert changes(preview["losses"]) == world.all_lose | masters | {(name, world.name, None)}
     found = {item["subject"]["name"]: item["subject"]["type"] for item in preview["losses"]["items"]}
     assert (found[name], found[world.user["email"]]) == ("service", "user")
     holders = (await admin.get(f"{PERMISSIONS}/{world.permission['id']}/holders", params={"limit": 100})).json()

@@ -50,6 +50,12 @@ SELECT_LAST_ROLE = (
     "SELECT role_id FROM user_roles JOIN numbered ON numbered.id = role_id WHERE user_id = $1 AND position = 9"
 )
 
+SELECT_FIRST_ROLE = """
+SELECT numbered.id AS role_id, permissions.id AS permission_id
+FROM numbered, permissions
+WHERE numbered.family = 0 AND numbered.position = 0 AND permissions.name = 'papers:act-0'
+"""
+
 
 class Population(msgspec.Struct, frozen=True):
     """A database, and users of it that may `papers:act-49`."""
@@ -58,6 +64,10 @@ class Population(msgspec.Struct, frozen=True):
     user_ids: list[UUID]
     role_id: UUID
     """The only role by which the first user may."""
+    inherited_role_id: UUID
+    """Nobody was given it; a family of roles inherits it, which are all that there are if there are ten."""
+    inherited_permission_id: UUID
+    """Those hold it by that role only."""
 
 
 def populate(beside: str, name: str, user_count: int, role_count: int) -> Population:
@@ -85,4 +95,5 @@ async def _fill(url: str, user_count: int, role_count: int) -> Population:
         await connection.execute(ADD_GRANTS, PERMISSIONS_EACH)
         await connection.execute(ADD_ASSIGNMENTS, user_ids, role_count // FAMILY, HELD_POSITIONS)
         role_id = await connection.fetchval(SELECT_LAST_ROLE, user_ids[0])
-    return Population(url, user_ids, role_id)
+        [first] = await connection.fetch(SELECT_FIRST_ROLE)
+    return Population(url, user_ids, role_id, first["role_id"], first["permission_id"])

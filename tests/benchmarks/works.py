@@ -7,6 +7,7 @@ from tests.benchmarks.report import Row
 from tests.benchmarks.works_access import batch, evaluation, guarded, token
 from tests.benchmarks.works_accounts import listing, login, login_storm, me, refresh, user
 from tests.benchmarks.works_growth import growth
+from tests.benchmarks.works_holders import holders
 from tests.benchmarks.works_process import memory, start
 from tests.benchmarks.works_propagation import propagation
 
@@ -26,6 +27,7 @@ WORKS: Mapping[str, Work] = {
         login,
         refresh,
         listing,
+        holders,
         login_storm,
         start,
         memory,
