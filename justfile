@@ -41,7 +41,7 @@ test-slow *args:
 test-verifiers:
     mkdir -p build/verifiers
     cp tests/verifiers/package.json build/verifiers
-    npm install --prefix build/verifiers --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+    npm install --prefix build/verifiers {{ npm_install }}
     uv run --quiet --isolated --group verifiers pytest tests/verifiers
 
 # Make the clients for Python and TypeScript from openapi.json into build/sdk; needs Node.js 20 and its registry.
@@ -136,7 +136,7 @@ contract_tools := "build/contract/node_modules"
 _contract-tools:
     cmp -s tests/contract/package.json build/contract/installed.json || { \
         mkdir -p build/contract && cp tests/contract/package.json build/contract/ && \
-        npm install --prefix build/contract --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error && \
+        npm install --prefix build/contract {{ npm_install }} && \
         cp tests/contract/package.json build/contract/installed.json; \
     }
 

@@ -28,7 +28,7 @@ REPLAYED = ResponseHeader(
     documentation_only=True,
     description="`true` where this is the answer to an earlier request with the same `Idempotency-Key`, else `false`.",
 )
-REPEATABLE = (RequestInProgress, IdempotencyKeyReused)
+KEY_REFUSALS = (RequestInProgress, IdempotencyKeyReused)
 """What such a POST may refuse because of its key."""
 
 

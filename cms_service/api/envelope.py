@@ -19,9 +19,9 @@ from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers
 from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
 from cms_service.api.request_origin import origin_in, with_origin
 from cms_service.api.unread_body import UnreadBody
-from cms_service.core.config import PROBES, LoggedRequest, Settings, request_logger
+from cms_service.core.config import Settings
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError
-from cms_service.core.observability import Metrics, RequestSpan, Tracing
+from cms_service.core.observability import PROBES, LoggedRequest, Metrics, RequestSpan, Tracing, request_logger
 
 # No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
 # path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.

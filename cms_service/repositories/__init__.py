@@ -30,7 +30,6 @@ from cms_service.repositories.sign_in import Opened, SignInOrigin, SignInReposit
 from cms_service.repositories.signing_key import SigningKeyRepository
 from cms_service.repositories.subject import (
     HeldRole,
-    ReadSubject,
     RoleClosure,
     SessionFacts,
     Subject,
@@ -41,7 +40,6 @@ from cms_service.repositories.throttle import (
     Counter,
     Purpose,
     ThrottleRepository,
-    ThrottleState,
 )
 from cms_service.repositories.user import Credentials, UserRepository
 
@@ -78,7 +76,6 @@ __all__ = [
     "PresentedSession",
     "PreviewRepository",
     "Purpose",
-    "ReadSubject",
     "RefreshTokenRepository",
     "RoleChange",
     "RoleClosure",
@@ -95,6 +92,5 @@ __all__ = [
     "Subject",
     "SubjectRepository",
     "ThrottleRepository",
-    "ThrottleState",
     "UserRepository",
 ]

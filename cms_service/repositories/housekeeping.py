@@ -17,7 +17,6 @@ from cms_service.models import (
     Throttle,
     User,
 )
-from cms_service.repositories.idempotency import KEPT
 from cms_service.repositories.throttle import Purpose
 
 HOUSEKEEPING_LOCK = 0x636D735F686F7573  # "cms_hous"
@@ -86,9 +85,9 @@ class HousekeepingRepository:
         statement = delete(RevokedToken).where(RevokedToken.expires_at < func.now() - expired_for)
         return len((await self._session.execute(statement.returning(RevokedToken.jti))).all())
 
-    async def purge_idempotency_keys(self, limit: int) -> int:
+    async def purge_idempotency_keys(self, kept_for: timedelta, limit: int) -> int:
         """Deletes answers that nobody is given any more."""
-        old = select(IdempotencyKey.digest).where(IdempotencyKey.created_at < func.now() - KEPT)
+        old = select(IdempotencyKey.digest).where(IdempotencyKey.created_at < func.now() - kept_for)
         statement = delete(IdempotencyKey).where(IdempotencyKey.digest.in_(old.limit(limit)))
         return len((await self._session.execute(statement.returning(IdempotencyKey.digest))).all())
 

@@ -24,8 +24,6 @@ from sqlalchemy import (
 from cms_service.core.database import UnitOfWork
 from cms_service.repositories.holders import SERVICES, USERS, Holding
 
-MOST_ITEMS = 100
-
 
 class RoleChange(msgspec.Struct, frozen=True):
     """Permissions that other roles give now than before."""
@@ -61,10 +59,12 @@ class PreviewRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self.session = work.session
 
-    async def compare(self, changes: Sequence[RoleChange], shown: Collection[bool]) -> dict[bool, AccountChanges]:
+    async def compare(
+        self, changes: Sequence[RoleChange], shown: Collection[bool], most: int
+    ) -> dict[bool, AccountChanges]:
         """Under True who gains, under False who loses, at this moment.
 
-        `shown` has True where users, and False where service accounts are among the `first`.
+        `shown` has True where users, and False where service accounts are among the `first`, which are `most`.
         """
         covering = _covering(changes)
         held = union_all(*(_held(holding, covering) for holding in (USERS, SERVICES))).cte("held")
@@ -100,7 +100,7 @@ class PreviewRepository:
             select(changed.c.is_user, changed.c.id, changed.c.change, changed.c.scope)
             .where(changed.c.after == totals.c.gains, changed.c.is_user.in_(shown))
             .order_by(changed.c.id, changed.c.change, changed.c.scope.nulls_first())
-            .limit(MOST_ITEMS)
+            .limit(most)
             .correlate(totals)
             .subquery()
         )

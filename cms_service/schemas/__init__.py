@@ -31,7 +31,6 @@ from cms_service.schemas.auth import (
 )
 from cms_service.schemas.authzen import (
     DEFAULT_RESULTS,
-    MOST_EVALUATIONS,
     MOST_RESULTS,
     MOST_SCOPES,
     AccessAction,
@@ -89,7 +88,7 @@ from cms_service.schemas.permission import (
     PermissionSort,
     PermissionUpdate,
 )
-from cms_service.schemas.preview import AccessPreview, ChangedGrant, ChangedGrants
+from cms_service.schemas.preview import MOST_CHANGES, AccessPreview, ChangedGrant, ChangedGrants
 from cms_service.schemas.problem import FieldError, Problem, ValidationProblem
 from cms_service.schemas.role import (
     EXAMPLE_MEMBER,
@@ -122,7 +121,7 @@ __all__ = [
     "EXAMPLE_PARENT",
     "IS_NEW_PASSWORD",
     "IS_UNREAD",
-    "MOST_EVALUATIONS",
+    "MOST_CHANGES",
     "MOST_REASONS",
     "MOST_RESULTS",
     "MOST_SCOPES",

@@ -68,15 +68,7 @@ class ApiKeyCreate(Struct, forbid_unknown_fields=True):
     expires_at: KeyExpiry | None = None
 
 
-class ApiKeyCreated(Struct):
+class ApiKeyCreated(ApiKeyRead):
     """A new key, with its secret."""
 
-    id: ApiKeyId
-    name: ApiKeyName
-    permissions: Narrowing | None
-    created_at: CreatedAt
-    created_by: GrantedBy | None
-    expires_at: KeyExpiry
-    last_used_at: LastUsedAt | None
-    revoked_at: RevokedAt | None
     key: ApiKeyText

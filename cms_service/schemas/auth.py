@@ -68,12 +68,9 @@ class AccessTokenResponse(Struct):
     expires_in: Seconds
 
 
-class TokenResponse(Struct):
+class TokenResponse(AccessTokenResponse):
     """A fresh pair of tokens (RFC 6749 §5.1)."""
 
-    access_token: AccessTokenText
-    token_type: TokenType
-    expires_in: Seconds
     refresh_token: Annotated[
         RefreshTokenText,
         Meta(examples=["cms_r_6cFnnMOs9L0YF8FT0HrRyeiNxaYzsyEJ8fTbQvKj2WmXo5NdPzLhUgAy4RcS7qJuDnIeGk1w"]),
@@ -81,12 +78,9 @@ class TokenResponse(Struct):
     refresh_expires_in: Annotated[Seconds, Meta(examples=[604800])]
 
 
-class LoginResponse(Struct):
+class LoginResponse(AccessTokenResponse):
     """A fresh pair of tokens, and whose they are."""
 
-    access_token: AccessTokenText
-    token_type: TokenType
-    expires_in: Seconds
     refresh_token: RefreshTokenText
     refresh_expires_in: Annotated[Seconds, Meta(examples=[604800])]
     device_token: DeviceToken

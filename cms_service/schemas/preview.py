@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 from cms_service.schemas._fields import PermissionName, Scope
 from cms_service.schemas.holder import SubjectRef
 
+MOST_CHANGES = 100
+
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1, examples=[1])]
 
 
@@ -26,7 +28,7 @@ class ChangedGrants(Struct):
     items: Annotated[
         list[ChangedGrant],
         Meta(
-            max_length=100,
+            max_length=MOST_CHANGES,
             description="The first hundred. Users are named if you hold `users:read`, service accounts if you hold "
             "`service_accounts:read`.",
         ),

@@ -50,14 +50,7 @@ class Problem(Struct, frozen=True):
     request_id: RequestId
 
 
-class ValidationProblem(Struct, frozen=True):
+class ValidationProblem(Problem, frozen=True):
     """Why a request was refused, with every fault of its input (RFC 9457)."""
 
-    type: ProblemType
-    title: Title
-    status: Status
-    detail: Detail
-    instance: Instance
-    code: Code
-    request_id: RequestId
     errors: Annotated[list[FieldError], Meta(description="Every fault; empty when nothing could be read.")]

@@ -10,15 +10,9 @@ import msgspec
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import EscalationRefused, LastAdministrator, ServiceUnavailable
 from cms_service.core.security import EVERYTHING, Actor, Grant, SubjectType, exceeding, narrowed
-from cms_service.models import Assignment, ServiceAccountRole, UserRole
 from cms_service.repositories import AccessRepository
 from cms_service.schemas import RoleAssignment
-
-KINDS: dict[SubjectType, type[Assignment]] = {
-    SubjectType.user: UserRole,
-    SubjectType.service: ServiceAccountRole,
-}
-"""What gives roles to a subject."""
+from cms_service.services._holdings import HOLDINGS
 
 MOST_NAMES = 10
 """How many permissions a refusal names."""
@@ -36,7 +30,7 @@ class AccessPolicy:
         """What the actor itself holds at this moment and its credential lets it use."""
         if self._actor.subject_id is None:
             return set()
-        held = await self._access.grants_in_force(KINDS[self._actor.subject_type], self._actor.subject_id)
+        held = await self._access.grants_in_force(HOLDINGS[self._actor.subject_type].assignment, self._actor.subject_id)
         return {
             Grant(name, scope, until)
             for permission, scope, until in held
@@ -89,7 +83,7 @@ class AccessPolicy:
         """
         is_own = (subject_type, subject_id) == (self._actor.subject_type, self._actor.subject_id)
         if not is_own or self._actor.narrowed_to is not None:
-            granted = await self._access.grants_in_prospect(KINDS[subject_type], subject_id)
+            granted = await self._access.grants_in_prospect(HOLDINGS[subject_type].assignment, subject_id)
             await self.refuse_escalation(Grant(*each) for each in granted)
 
     @asynccontextmanager

@@ -10,7 +10,7 @@ import msgspec
 from cms_service.core.database import Position, UnitOfWork
 from cms_service.core.exceptions import ValidationFailed, Violation
 from cms_service.core.security import CursorCodec, Principal, SubjectType, implying
-from cms_service.repositories import SERVICES, USERS, AccessSearchRepository, Sought
+from cms_service.repositories import AccessSearchRepository, Sought
 from cms_service.schemas import (
     DEFAULT_RESULTS,
     MOST_RESULTS,
@@ -28,12 +28,12 @@ from cms_service.schemas import (
     SubjectSearchAnswer,
     SubjectSearchRequest,
 )
+from cms_service.services._holdings import HOLDINGS
 from cms_service.services._questions import permission_of, require_may_ask, scopes_of, surroundings_of
 from cms_service.services.decisions import DecisionPoint
 
 INCLUDE_TOTAL = "include_total"
 """Member of `page.properties` that has all results of a subject search counted."""
-_HOLDINGS = {SubjectType.user: USERS, SubjectType.service: SERVICES}
 _NOBODY = UUID(int=0)
 _Request: TypeAlias = SubjectSearchRequest | ResourceSearchRequest | ActionSearchRequest
 
@@ -54,7 +54,7 @@ class AccessSearchService:
         kind = data.subject.type
         if kind not in SubjectType.__members__ or not await self._repository.is_permission(permission):
             return SubjectSearchAnswer(paging.page([], 0), [])
-        sought = Sought(_HOLDINGS[SubjectType(kind)], implying(permission), scopes)
+        sought = Sought(HOLDINGS[SubjectType(kind)], implying(permission), scopes)
         found = await self._repository.find_holders(sought, paging.after.id, paging.limit + 1)
         total = await self._repository.count_holders(sought) if paging.includes_total else None
         page = paging.page([Position("", holder) for holder in found], total)
@@ -73,7 +73,7 @@ class AccessSearchService:
         if subject is None or not await self._repository.is_permission(permission):
             return ResourceSearchAnswer(paging.page([], 0), ResourceSearchContext(all=False), [])
         subject_type, subject_id = subject
-        sought = Sought(_HOLDINGS[subject_type], implying(permission), surroundings)
+        sought = Sought(HOLDINGS[subject_type], implying(permission), surroundings)
         after, limit = paging.after.sort_value, paging.limit
         found = await self._repository.find_scopes(sought, subject_id, kind, after, limit + 1)
         total = await self._repository.count_scopes(sought, subject_id, kind)
@@ -92,7 +92,7 @@ class AccessSearchService:
         names: Sequence[str] = ()
         if subject is not None:
             subject_type, subject_id = subject
-            names = sorted(await self._repository.find_permissions(_HOLDINGS[subject_type], subject_id, kind, scopes))
+            names = sorted(await self._repository.find_permissions(HOLDINGS[subject_type], subject_id, kind, scopes))
         rest = [name for name in names if name > paging.after.sort_value]
         page = paging.page([Position(name, _NOBODY) for name in rest[: paging.limit + 1]], len(names))
         return ActionSearchAnswer(page, [FoundAction(name.partition(":")[2]) for name in rest[: paging.limit]])

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from cms_service.core.exceptions import ValidationFailed
-from cms_service.core.security import SubjectType, canonical_email
+from cms_service.core.security import SubjectType, sought_email
 from cms_service.services.access_reader import AccessReader
 from cms_service.services.rights import Rights
 
@@ -92,9 +91,4 @@ def _uuid_of(text: str) -> UUID | None:
 
 
 def _canonical(kind: SubjectType, name: str) -> str:
-    if kind is SubjectType.user and "@" in name:
-        try:
-            return canonical_email(name)
-        except ValidationFailed:
-            return name  # Of nobody, since it is never stored like this.
-    return name
+    return sought_email(name) if kind is SubjectType.user and "@" in name else name

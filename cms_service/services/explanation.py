@@ -9,15 +9,15 @@ from uuid import UUID
 from cms_service.core.database import UnitOfWork
 from cms_service.core.security import Principal, SubjectType, implying
 from cms_service.models import ServiceAccountRole, UserRole
-from cms_service.repositories import SERVICES, USERS, AccountState, ExplanationRepository, GrantingRoles
+from cms_service.repositories import AccountState, ExplanationRepository, GrantingRoles
 from cms_service.schemas import MOST_REASONS, DenialCode, DenialReason, EvaluationRequest, Explanation, GrantPath
 from cms_service.services._granting_paths import granting_paths
+from cms_service.services._holdings import HOLDINGS
 from cms_service.services._questions import question_about, require_may_ask
 from cms_service.services._reading import read_assignment, refer_to_permission, refer_to_role
 from cms_service.services.decisions import DecisionPoint
 
 _Assignment: TypeAlias = UserRole | ServiceAccountRole
-_HOLDINGS = {SubjectType.user: USERS, SubjectType.service: SERVICES}
 
 
 class ExplanationService:
@@ -39,7 +39,7 @@ class ExplanationService:
         assignments: Sequence[_Assignment] = ()
         graph = GrantingRoles({}, {}, {})
         if subject is not None:
-            holding, permissions = _HOLDINGS[subject[0]], implying(question.permission)
+            holding, permissions = HOLDINGS[subject[0]], implying(question.permission)
             account = await self._repository.find_account(holding, subject[1])
             assignments = await self._repository.find_assignments(holding, subject[1], permissions)
             role_ids = {assignment.role_id for assignment in assignments}

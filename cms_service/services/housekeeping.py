@@ -11,6 +11,7 @@ import structlog
 from cms_service.core.database import WorkFactory, translate_error
 from cms_service.core.dependencies import Clock
 from cms_service.repositories import HousekeepingRepository
+from cms_service.services.idempotency import ANSWERS_KEPT
 
 CHANGES_KEPT = timedelta(hours=1)
 """Many times longer than any cache goes on without hearing of them."""
@@ -113,7 +114,7 @@ async def _purge_revoked_tokens(repository: HousekeepingRepository) -> tuple[int
 
 
 async def _purge_idempotency_keys(repository: HousekeepingRepository) -> tuple[int, bool]:
-    purged = await repository.purge_idempotency_keys(BATCH_SIZE)
+    purged = await repository.purge_idempotency_keys(ANSWERS_KEPT, BATCH_SIZE)
     return purged, purged == BATCH_SIZE
 
 

@@ -6,6 +6,7 @@ is refused leaves nothing behind, so a request that is repeated after a refusal 
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -16,6 +17,7 @@ from cms_service.core.exceptions import IdempotencyKeyReused, RequestInProgress
 from cms_service.core.security import NONCE_BYTES, Actor, Sealer
 from cms_service.repositories import IdempotencyRepository
 
+ANSWERS_KEPT = timedelta(hours=24)
 _CONTEXT = "idempotency"
 
 
@@ -76,7 +78,7 @@ class IdempotencyService:
         """Nobody else answers before this transaction ends, and nobody has."""
         if not await self._answers.try_lock(digest):
             raise RequestInProgress
-        sealed = await self._answers.find(digest)
+        sealed = await self._answers.find(digest, ANSWERS_KEPT)
         if sealed is None:
             return
         kept = self._open(sealed, digest)

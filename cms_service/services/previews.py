@@ -17,15 +17,12 @@ from cms_service.repositories import (
     RoleChange,
     RoleGraphRepository,
 )
-from cms_service.schemas import AccessPreview, ChangedGrant, ChangedGrants, SubjectRef
+from cms_service.schemas import MOST_CHANGES, AccessPreview, ChangedGrant, ChangedGrants, SubjectRef
 from cms_service.services._graph_changes import changes_between
+from cms_service.services._holdings import HOLDINGS
 from cms_service.services.access_policy import AccessPolicy
 
 T = TypeVar("T")
-
-MOST_ITEMS = 100
-
-_HOLDINGS = {SubjectType.user: USERS, SubjectType.service: SERVICES}
 
 
 class Previewed(Exception):
@@ -63,7 +60,7 @@ class PreviewService:
         # Beside the loop: other requests go on where thousands of roles are compared.
         changes = await asyncio.to_thread(changes_between, before, await self._graph.read())
         shown = await self._shown()
-        found = await self._previews.compare(changes, [each is SubjectType.user for each in shown])
+        found = await self._previews.compare(changes, [each is SubjectType.user for each in shown], MOST_CHANGES)
         raise Previewed(
             AccessPreview(
                 gains=await self._read_changes(changes, found[True]),
@@ -85,13 +82,13 @@ class PreviewService:
         await self._work.session.flush()
         after = await self._grants(kind, account_id)
         gains, losses = exceeding(after, before), exceeding(before, after)
-        names = await self._holders.names(_HOLDINGS[kind], [account_id])
+        names = await self._holders.names(HOLDINGS[kind], [account_id])
         is_shown = kind in await self._shown()
         subject = SubjectRef(kind, account_id, names[account_id]) if is_shown else None
         raise Previewed(AccessPreview(gains=_changed(subject, gains), losses=_changed(subject, losses)))
 
     async def _grants(self, kind: SubjectType, account_id: UUID) -> set[Grant]:
-        found = await self._access.grants_in_force(_HOLDINGS[kind].assignment, account_id)
+        found = await self._access.grants_in_force(HOLDINGS[kind].assignment, account_id)
         return {Grant(name, scope) for name, scope, _ in found}
 
     async def _shown(self) -> list[SubjectType]:
@@ -120,9 +117,9 @@ class PreviewService:
             if each.account_id in names[each.is_user]
             for permission in changes[each.change].permissions
         ]
-        return ChangedGrants(found.total, found.subjects, items[:MOST_ITEMS])
+        return ChangedGrants(found.total, found.subjects, items[:MOST_CHANGES])
 
 
 def _changed(subject: SubjectRef | None, grants: Collection[Grant]) -> ChangedGrants:
     items = [ChangedGrant(subject, grant.permission, grant.scope) for grant in grants] if subject else []
-    return ChangedGrants(len(grants), min(1, len(grants)), items[:MOST_ITEMS])
+    return ChangedGrants(len(grants), min(1, len(grants)), items[:MOST_CHANGES])

@@ -7,8 +7,8 @@ from uuid import uuid4
 import msgspec
 
 from cms_service.core.database import Propagation
-from cms_service.core.exceptions import InvalidCredentials, Overloaded, ValidationFailed
-from cms_service.core.security import SECRET_BYTES, Actor, Device, PasswordCheck, PasswordHasher, canonical_email
+from cms_service.core.exceptions import InvalidCredentials, Overloaded
+from cms_service.core.security import SECRET_BYTES, Actor, Device, PasswordCheck, PasswordHasher, sought_email
 from cms_service.repositories import Counter, Credentials, Opened, SignInOrigin, SignInRepository
 from cms_service.schemas import LoginRequest, LoginResponse
 from cms_service.services._reading import read_members
@@ -51,7 +51,7 @@ class SignInService:
             Overloaded: too many passwords are being checked.
         """
         self._hasher.refuse_when_full()
-        email = _canonical(data.email)
+        email = sought_email(data.email)
         origin = _origin_of(actor)
         network = self._throttle.network(origin.ip)
         credentials, is_network_past_free = await self._sign_ins.find_credentials(email, network)
@@ -135,13 +135,6 @@ class SignInService:
     async def _renew_hash(self, credentials: Credentials, password: str) -> None:
         with suppress(Overloaded):  # Then at another sign-in.
             await self._sign_ins.renew_hash(credentials, await self._hasher.hash(password))
-
-
-def _canonical(email: str) -> str:
-    try:
-        return canonical_email(email)
-    except ValidationFailed:
-        return email  # Of nobody, since it is never stored like this.
 
 
 def _origin_of(actor: Actor) -> SignInOrigin:

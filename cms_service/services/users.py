@@ -9,8 +9,8 @@ from advanced_alchemy.service import SQLAlchemyAsyncRepositoryService
 from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import AuthenticationRequired, ValidationFailed
-from cms_service.core.security import Actor, CursorCodec, PasswordHasher, PasswordPolicy, canonical_email
+from cms_service.core.exceptions import AuthenticationRequired
+from cms_service.core.security import Actor, CursorCodec, PasswordHasher, PasswordPolicy, canonical_email, sought_email
 from cms_service.models import User
 from cms_service.repositories import RefreshTokenRepository, UserRepository
 from cms_service.schemas import OwnUserUpdate, Page, UserCreate, UserQuery, UserRead, UserUpdate
@@ -56,7 +56,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
             listing.window(query),
             is_deleted=query.is_deleted,
             q=query.q,
-            email=None if query.email is None else _as_stored(query.email),
+            email=None if query.email is None else sought_email(query.email),
             external_id=query.external_id,
             is_active=query.is_active,
             role=query.role,
@@ -188,11 +188,3 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         if after != before:
             self._audit.record("user.updated", "user", user.id, before=before, after=after)
         return after
-
-
-def _as_stored(email: str) -> str:
-    """What the address would be stored as; one that is never stored finds nothing."""
-    try:
-        return canonical_email(email)
-    except ValidationFailed:
-        return email

@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import LOCATION
-from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import Conflict, EscalationRefused
@@ -40,7 +40,7 @@ class ApiKeyController(Controller):
         operation_id="createApiKey",
         summary="Create a key",
         guards=[requires("service_accounts:manage")],
-        responses=documented(EscalationRefused, Conflict, *REPEATABLE),
+        responses=documented(EscalationRefused, Conflict, *KEY_REFUSALS),
         response_headers=[LOCATION, REPLAYED],
     )
     async def create_api_key(

@@ -5,7 +5,7 @@ from litestar.params import JSONBody
 
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.conditional import ETAG, LOCATION
-from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
@@ -43,7 +43,7 @@ class AuthController(Controller):
         operation_id="register",
         summary="Open an account",
         opt={PUBLIC: True, SHOWN: {201: {"roles": [EXAMPLE_MEMBER], "version": 2}}},
-        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken, RateLimited, *REPEATABLE),
+        responses=documented(PasswordTooWeak, RegistrationClosed, EmailTaken, RateLimited, *KEY_REFUSALS),
         response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def register(

@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
-from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -62,7 +62,7 @@ class PermissionController(Controller):
         operation_id="createPermission",
         summary="Create a permission",
         guards=[requires("permissions:create")],
-        responses=documented(NameTaken, *REPEATABLE),
+        responses=documented(NameTaken, *KEY_REFUSALS),
         response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_permission(

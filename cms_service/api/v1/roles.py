@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, OptionalIfMatch, tagged
-from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
@@ -84,7 +84,7 @@ class RoleController(Controller):
         operation_id="createRole",
         summary="Create a role",
         guards=[requires("roles:create")],
-        responses=documented(EscalationRefused, NameTaken, *REPEATABLE) | PREVIEWED,
+        responses=documented(EscalationRefused, NameTaken, *KEY_REFUSALS) | PREVIEWED,
         response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_role(

@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
-from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused, NameTaken
@@ -53,7 +53,7 @@ class ServiceAccountController(Controller):
         operation_id="createServiceAccount",
         summary="Create a service account",
         guards=[requires("service_accounts:manage")],
-        responses=documented(NameTaken, *REPEATABLE),
+        responses=documented(NameTaken, *KEY_REFUSALS),
         response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_service_account(

@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
-from cms_service.api.creating import REPEATABLE, REPLAYED, Creating
+from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
@@ -79,7 +79,7 @@ class UserController(Controller):
         operation_id="createUser",
         summary="Create a user",
         guards=[requires("users:create")],
-        responses=documented(PasswordTooWeak, EmailTaken, ExternalIdTaken, *REPEATABLE),
+        responses=documented(PasswordTooWeak, EmailTaken, ExternalIdTaken, *KEY_REFUSALS),
         response_headers=[ETAG, LOCATION, REPLAYED],
     )
     async def create_user(

@@ -1,9 +1,8 @@
 """The settings of the service, from its environment."""
 
 from cms_service.core.config.environment import list_problems, load_settings, read_environment
-from cms_service.core.config.logging import configure_logging, log_dictconfig
+from cms_service.core.config.logging import StandardError, configure_logging, level_of, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
-from cms_service.core.config.request_log import PROBES, LoggedRequest, RequestLogger, request_logger
 from cms_service.core.config.settings import (
     CONNECTIONS_PER_WORKER,
     LONGEST_API_KEY_DAYS,
@@ -19,17 +18,16 @@ from cms_service.core.config.tracing import TracesExporter, read_traces_exporter
 __all__ = [
     "CONNECTIONS_PER_WORKER",
     "LONGEST_API_KEY_DAYS",
-    "PROBES",
     "Environment",
     "LogFormat",
     "LogLevel",
-    "LoggedRequest",
     "Registration",
-    "RequestLogger",
     "Settings",
     "SigningAlgorithm",
+    "StandardError",
     "TracesExporter",
     "configure_logging",
+    "level_of",
     "list_problems",
     "load_settings",
     "log_dictconfig",
@@ -38,6 +36,5 @@ __all__ = [
     "render_env_example",
     "render_settings",
     "render_settings_reference",
-    "request_logger",
     "traces_exporter",
 ]

@@ -11,7 +11,7 @@ from cms_service.core.security.api_keys import (
 from cms_service.core.security.common_words import CommonWords
 from cms_service.core.security.cursors import CursorCodec
 from cms_service.core.security.device_tokens import Device, DeviceTokenCodec
-from cms_service.core.security.emails import canonical_email, email_violations
+from cms_service.core.security.emails import canonical_email, email_violations, sought_email
 from cms_service.core.security.guards import PUBLIC, authenticated, authenticated_user, principal_of, requires
 from cms_service.core.security.keys import NONCE_BYTES, Sealer, derive_key
 from cms_service.core.security.password_hasher import ARGON2ID, PasswordCheck, PasswordHasher
@@ -20,7 +20,6 @@ from cms_service.core.security.permissions import EVERYTHING, Grant, exceeding, 
 from cms_service.core.security.principal import Principal, SubjectType
 from cms_service.core.security.refresh_tokens import PREFIX as REFRESH_TOKEN_PREFIX
 from cms_service.core.security.refresh_tokens import (
-    PROOF_BYTES,
     SECRET_BYTES,
     PresentedRefreshToken,
     RefreshTokenCodec,
@@ -31,7 +30,6 @@ from cms_service.core.security.signing import (
     FIRST_PARTY_CLIENT_ID,
     LEEWAY_SECONDS,
     SERVICE_TOKEN_LIFETIME,
-    AccessClaims,
     AccessTokenCodec,
     ServiceClaims,
     SigningKey,
@@ -53,13 +51,11 @@ __all__ = [
     "LEEWAY_SECONDS",
     "MAX_CHARACTERS",
     "NONCE_BYTES",
-    "PROOF_BYTES",
     "PUBLIC",
     "REFRESH_TOKEN_PREFIX",
     "SECRET_BYTES",
     "SERVICE_TOKEN_LIFETIME",
     "SYSTEM",
-    "AccessClaims",
     "AccessTokenCodec",
     "Actor",
     "CommonWords",
@@ -96,5 +92,6 @@ __all__ = [
     "principal_of",
     "proof_of",
     "requires",
+    "sought_email",
     "write_api_key",
 ]

@@ -30,6 +30,14 @@ def canonical_email(email: str, pointer: str = "/email") -> str:
     return canonical
 
 
+def sought_email(text: str) -> str:
+    """The form in which an account with the address would be found. Nobody has one that is not acceptable."""
+    try:
+        return canonical_email(text)
+    except ValidationFailed:
+        return text
+
+
 def email_violations(email: str, pointer: str) -> list[Violation]:
     """Why `email` is not acceptable; empty for an acceptable one."""
     try:

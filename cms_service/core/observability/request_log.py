@@ -10,8 +10,7 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
-from cms_service.core.config.logging import StandardError, level_of
-from cms_service.core.config.settings import LogFormat, Settings
+from cms_service.core.config import LogFormat, Settings, StandardError, level_of
 
 PROBES = ("/health/", "/metrics")
 """Requests that are of interest only to who looks for faults."""
