@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.fixtures import Database, Service, service_environ
+from tests.processes import open_files
 
 REPLICAS = 2
 WORKERS = 2
@@ -66,13 +67,9 @@ def busy_workers(service: Service) -> int:
     established, local = "01", f":{service.port:04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
     sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(local) and line[3] == established}
-    return sum(bool(sockets & _open_files(child)) for child in _children(service.process.pid))
+    return sum(bool(sockets & open_files(child)) for child in _children(service.process.pid))
 
 
 def _children(pid: int) -> set[str]:
     lists = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     return set(chain.from_iterable(lists))
-
-
-def _open_files(pid: str) -> set[str]:
-    return {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}

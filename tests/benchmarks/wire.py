@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from tests.benchmarks.servers import Server
+from tests.processes import open_files
 
 LONGEST_ANSWER_SECONDS = 10
 MOST_CONNECTIONS = 200
@@ -75,9 +76,5 @@ def _worker_of(server: Server, client_port: int) -> int:
         fields = line.split()
         if fields[3] == ESTABLISHED and fields[1].endswith(ends[0]) and fields[2].endswith(ends[1]):
             socket = f"socket:[{fields[9]}]"
-            return next(pid for pid in server.children if socket in _open_files(pid))
+            return next(pid for pid in server.children if socket in open_files(pid))
     raise RuntimeError(f"nobody holds the connection from port {client_port}")
-
-
-def _open_files(pid: int) -> set[str]:
-    return {str(path.readlink()) for path in Path(f"/proc/{pid}/fd").iterdir()}

@@ -1,4 +1,4 @@
-"""The files at the top of the repository claim what is shown, and what any page names or links to is there."""
+"""The claims of the README name their tests, and what any page names or links to is there."""
 
 import ast
 import re

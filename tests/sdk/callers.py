@@ -1,20 +1,25 @@
 """Who uses the Python client."""
 
-from uuid import uuid4
-
+import pytest
 from cms_service_client import Client
 from cms_service_client.api.auth import login, register
-from cms_service_client.models import LoginRequest, LoginResponse, RegisterRequest, User
-from sdk_answers import accepted
+from cms_service_client.models import LoginRequest, LoginResponse, Problem, RegisterRequest, User, ValidationProblem
+from sdk_answers import Refused, accepted
 from sdk_session import Session, sign_in
 
+from tests.factories import unique
 from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Service
 
 PASSWORD = "seven green owls on a wire"
 
 
-def unique(stem: str) -> str:
-    return f"{stem}-{uuid4().hex[:12]}"
+def refusal(answer: object) -> Refused:
+    """The refusal that the answer is, typed as the document says."""
+    assert isinstance(answer, Problem | ValidationProblem), answer
+    with pytest.raises(Refused) as caught:
+        accepted(answer)
+    assert caught.value.status == answer.status
+    return caught.value
 
 
 def nobody(service: Service) -> Client:

@@ -85,8 +85,7 @@ from cms_service_client.models import (
 from sdk_answers import accepted
 
 from tests.fixtures import Service
-from tests.sdk.callers import administrator, nobody, registered, unique
-from tests.sdk.test_python_accounts import refusal
+from tests.sdk.callers import administrator, nobody, refusal, registered, unique
 
 YEAR = timedelta(days=365)
 ANYTIME = "*"

@@ -26,7 +26,6 @@ from cms_service_client.models import (
     LoginRequest,
     OwnUserUpdate,
     PasswordChange,
-    Problem,
     RegisterRequest,
     User,
     UserCreate,
@@ -34,21 +33,12 @@ from cms_service_client.models import (
     ValidationProblem,
 )
 from sdk_accounts import append_to_name, create_once, every_user, leave
-from sdk_answers import Refused, accepted
+from sdk_answers import accepted
 from sdk_session import Session, SignedOut
 
 from tests.fixtures import Service
-from tests.sdk.callers import PASSWORD, administrator, nobody, registered, signed_in, tokens_of, unique
+from tests.sdk.callers import PASSWORD, administrator, nobody, refusal, registered, signed_in, tokens_of, unique
 from tests.sdk.conftest import CLIENTS, ROOT
-
-
-def refusal(answer: object) -> Refused:
-    """The refusal that the answer is, typed as the document says."""
-    assert isinstance(answer, Problem | ValidationProblem), answer
-    with pytest.raises(Refused) as caught:
-        accepted(answer)
-    assert caught.value.status == answer.status
-    return caught.value
 
 
 def test_client_has_the_version_of_the_document() -> None:
@@ -217,6 +207,9 @@ def test_refusals_are_typed(service: Service) -> None:
     taken = RegisterRequest(email=user.email, password=PASSWORD, display_name="Ada")
     assert refusal(register.sync(client=nobody(service), body=taken)).code == "email_taken"
     guess = LoginRequest(email=user.email, password="no password of anybody")
-    codes = [refusal(login.sync(client=nobody(service), body=guess)).code for _ in range(7)]
-    assert codes == ["invalid_credentials"] * 6 + ["rate_limited"]
+    codes: list[str] = []
+    while codes[-1:] != ["rate_limited"]:  # A slow machine sits the first delays out.
+        codes.append(refusal(login.sync(client=nobody(service), body=guess)).code)
+    assert codes[:6] == ["invalid_credentials"] * 6
+    assert set(codes[6:-1]) <= {"invalid_credentials"}
     assert isinstance(accepted(get_user.sync(user.id, client=admin)), User)
