@@ -39,7 +39,7 @@ class ExplanationRepository:
 
     async def begin(self) -> datetime:
         """The moment that is explained, by the database's clock. Nothing else was read in this unit of work before."""
-        await self.session.connection(execution_options={"isolation_level": "KEY_REFUSALS READ"})
+        await self.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         moment: datetime = (await self.session.execute(select(func.now()))).scalar_one()
         return moment
 
