@@ -7,6 +7,7 @@ from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
 from cms_service.api.guarding import Guarding
 from cms_service.api.health import HealthController
+from cms_service.api.json_response import JsonResponse
 from cms_service.api.metrics import MetricsController, MetricsPage
 from cms_service.api.openapi import ApiDocument
 from cms_service.api.problem_pages import problem_page
@@ -25,6 +26,7 @@ __all__ = [
     "Envelope",
     "Guarding",
     "HealthController",
+    "JsonResponse",
     "MetricsController",
     "MetricsPage",
     "RefusalAudit",

@@ -7,6 +7,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter
 from litestar.types import HTTPScope, Message, Send
 
+from cms_service.api.json_response import JsonResponse
 from cms_service.services import Versioned, entity_tag
 
 T = TypeVar("T", bound=Versioned)
@@ -45,7 +46,7 @@ def tagged(resource: T, *, status_code: int = 200, location: str | None = None) 
     headers = {"ETag": entity_tag(resource)}
     if location is not None:
         headers["Location"] = location
-    return Response(resource, status_code=status_code, headers=headers)
+    return JsonResponse(resource, status_code=status_code, headers=headers)
 
 
 def unless_known(scope: HTTPScope, send: Send) -> Send:

@@ -1,7 +1,7 @@
 """What handlers are given. Services live for one request, on its unit of work and for its actor.
 
-Each provider depends on one other at the most: Litestar resolves siblings in a task group, which costs more than most
-reads do.
+Each provider depends on one other at the most, and handlers on hot paths take one: Litestar resolves siblings in a
+task group, which costs more than most reads do.
 """
 
 from collections.abc import AsyncIterator
@@ -222,7 +222,6 @@ def provide_key_ring(request: AnyRequest) -> KeyRing:
 
 
 DEPENDENCIES = {
-    "actor": Provide(actor_of, sync_to_thread=False),
     "work": Provide(provide_work),
     "users": Provide(provide_users, sync_to_thread=False),
     "assignments": Provide(provide_assignments, sync_to_thread=False),

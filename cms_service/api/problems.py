@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
+from cms_service.api.json_response import JsonResponse
 from cms_service.api.previews import answer_preview
 from cms_service.api.request_origin import origin_in
 from cms_service.core.database import translate_error
@@ -154,7 +155,7 @@ def refuse(request: Request[Any, Any, Any], error: ServiceError) -> Response[Pro
     problem = problem_of(error, request.scope)
     if problem.status == 503:
         _log.warning("unavailable", code=error.code, cause=type(error.__cause__).__name__)
-    return Response(problem, status_code=problem.status, headers=headers_of(error), media_type=PROBLEM_MEDIA_TYPE)
+    return JsonResponse(problem, status_code=problem.status, headers=headers_of(error), media_type=PROBLEM_MEDIA_TYPE)
 
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem | ValidationProblem]:

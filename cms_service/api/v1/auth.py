@@ -6,6 +6,7 @@ from litestar.params import JSONBody
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.conditional import ETAG, LOCATION
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
+from cms_service.api.dependencies import AnyRequest, actor_of
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
@@ -18,7 +19,7 @@ from cms_service.core.exceptions import (
     RefreshTokenReused,
     RegistrationClosed,
 )
-from cms_service.core.security import PUBLIC, Actor, authenticated_user
+from cms_service.core.security import PUBLIC, authenticated_user
 from cms_service.schemas import (
     EXAMPLE_MEMBER,
     AccessTokenResponse,
@@ -60,13 +61,13 @@ class AuthController(Controller):
         opt={PUBLIC: True},
         responses=documented(InvalidCredentials, RateLimited),
     )
-    async def login(self, actor: Actor, sign_ins: SignInService, data: JSONBody[LoginRequest]) -> LoginResponse:
+    async def login(self, request: AnyRequest, sign_ins: SignInService, data: JSONBody[LoginRequest]) -> LoginResponse:
         """Opens a session and gives out its first pair of tokens.
 
         An unknown account gets the same answer as a wrong password. After five failures, attempts have to wait longer
         and longer, unless they come with the device token of an earlier login.
         """
-        return await sign_ins.login(data, actor)
+        return await sign_ins.login(data, actor_of(request))
 
     @post(
         "/reauthenticate",
@@ -91,12 +92,14 @@ class AuthController(Controller):
         opt={PUBLIC: True},
         responses=documented(RefreshTokenInvalid, RefreshTokenReused),
     )
-    async def refresh(self, actor: Actor, refreshes: RefreshService, data: JSONBody[RefreshRequest]) -> TokenResponse:
+    async def refresh(
+        self, request: AnyRequest, refreshes: RefreshService, data: JSONBody[RefreshRequest]
+    ) -> TokenResponse:
         """Exchanges the refresh token for a fresh pair.
 
         Several tabs may do so at once and get the same successor; a token that comes back later ends the session.
         """
-        return await refreshes.refresh(data, actor)
+        return await refreshes.refresh(data, actor_of(request))
 
     @post(
         "/logout",
