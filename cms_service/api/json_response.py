@@ -65,7 +65,8 @@ class JsonResponse(Response[T]):
         **others: Any,
     ) -> ASGIResponse:
         """See Litestar's."""
-        if cookies or self.cookies or background or self.background or not isinstance(self.content, msgspec.Struct):
+        is_more = cookies or self.cookies or background or self.background or any(others.values())
+        if is_more or not isinstance(self.content, msgspec.Struct):
             return super().to_asgi_response(
                 app,
                 request,
@@ -96,6 +97,6 @@ class _Messages(ASGIResponse):
         }
         self._body = {"type": "http.response.body", "body": body, "more_body": False}
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI calls it
         await send(self._start)  # type: ignore[arg-type]
         await send(self._body)  # type: ignore[arg-type]

@@ -51,6 +51,24 @@ async def test_answer_is_that_of_litestar(content: object, given: dict[str, Any]
     assert len(DONE) == (2 if "background" in given else 0)
 
 
+class Refused(Exception):
+    pass
+
+
+async def test_refusal_leaves_alike() -> None:
+    @get("/")
+    async def handler() -> RoleRef:
+        raise Refused
+
+    def refuse_with(response_class: type[Response[Any]]) -> Litestar:
+        def refuse(*_: object) -> Response[Any]:
+            return response_class(ROLE, status_code=409, media_type="application/problem+json")
+
+        return Litestar([handler], openapi_config=None, exception_handlers={Refused: refuse})
+
+    assert await exchange(refuse_with(JsonResponse), "GET", "/") == await exchange(refuse_with(Response), "GET", "/")
+
+
 async def test_struct_that_a_handler_returns_leaves_alike() -> None:
     answers = []
     for response_class in (JsonResponse, Response):
