@@ -2,17 +2,15 @@
 
 import asyncio
 import ssl
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.fixtures import Database, Service, service_environ
-from tests.processes import open_files
+from tests.processes import connections_of, workers_of
 
 REPLICAS = 2
 WORKERS = 2
@@ -61,15 +59,6 @@ async def open_connections(replicas: Sequence[Service], count: int) -> AsyncIter
 
 
 def busy_workers(service: Service) -> int:
-    """How many of its processes hold connections to clients: the kernel knows (proc_net_tcp(5), proc_pid_fd(5))."""
-    if sys.platform != "linux":
-        return WORKERS  # Nobody tells; by chance, it is all but certain.
-    established, local = "01", f":{service.port:04X}"
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    sockets = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(local) and line[3] == established}
-    return sum(bool(sockets & open_files(child)) for child in _children(service.process.pid))
-
-
-def _children(pid: int) -> set[str]:
-    lists = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return set(chain.from_iterable(lists))
+    """How many of its processes hold connections to clients."""
+    held = [connections_of(worker) for worker in workers_of(service.process.pid)]
+    return sum(any(own == service.port for own, _ in connections) for connections in held)

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
+import psutil
 
 from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import driver_url
+from tests.processes import workers_of
 
 ROOT = Path(__file__).parents[2]
 PUBLIC_URL = "http://127.0.0.1:8000"
@@ -24,7 +26,7 @@ SECRET_KEY = "7Uq0VbYc0oV0m6kq1r4sQ2hZt3Xx9LwPj5NfG8aBcDE="
 START_SECONDS = 60
 STOP_SECONDS = 15
 POLL_SECONDS = 0.005
-PAGE_KIB = os.sysconf("SC_PAGE_SIZE") / 1024
+MIB = 1024 * 1024
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -40,9 +42,9 @@ class Server(msgspec.Struct, frozen=True):
         return int(self.url.rpartition(":")[2])
 
     @property
-    def children(self) -> list[int]:
+    def children(self) -> set[int]:
         """The process ids of its workers, and of what else the main process has started."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return workers_of(self.pid)
 
     @property
     def worker(self) -> int:
@@ -55,8 +57,7 @@ class Server(msgspec.Struct, frozen=True):
 
     def memory_mib(self) -> float:
         """What the worker has in memory (RSS)."""
-        pages = int(Path(f"/proc/{self.worker}/statm").read_text().split()[1])
-        return pages * PAGE_KIB / 1024
+        return psutil.Process(self.worker).memory_info().rss / MIB
 
 
 def service_environment(database_url: str, port: int, workers: int = 1) -> dict[str, str]:
@@ -152,5 +153,5 @@ def _free_port() -> int:
 
 
 def _cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system

@@ -3,17 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
 from tests.benchmarks.servers import Server
-from tests.processes import open_files
+from tests.processes import connections_of
 
 LONGEST_ANSWER_SECONDS = 10
 MOST_CONNECTIONS = 200
-ESTABLISHED = "01"
 
 
 class Wire:
@@ -70,11 +68,6 @@ async def open_to_each_worker(server: Server, workers: int) -> AsyncIterator[lis
 
 
 def _worker_of(server: Server, client_port: int) -> int:
-    """The process that holds the other end; the kernel knows (proc_net_tcp(5), proc_pid_fd(5))."""
-    ends = f":{server.port:04X}", f":{client_port:04X}"
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[3] == ESTABLISHED and fields[1].endswith(ends[0]) and fields[2].endswith(ends[1]):
-            socket = f"socket:[{fields[9]}]"
-            return next(pid for pid in server.children if socket in open_files(pid))
-    raise RuntimeError(f"nobody holds the connection from port {client_port}")
+    """The process that holds the other end."""
+    ends = server.port, client_port
+    return next(pid for pid in server.children if ends in connections_of(pid))

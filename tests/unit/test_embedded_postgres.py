@@ -13,6 +13,7 @@ import pytest
 from cms_service.core.database import EmbeddedPostgres, postgres_binaries
 from cms_service.core.exceptions import ConfigurationError
 from tests.fixtures import make_reachable_directory
+from tests.processes import is_running
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = postgres_binaries.Account(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
@@ -47,12 +48,6 @@ async def ask(server: EmbeddedPostgres, statement: str) -> object:
 
 def pid_of(data: Path) -> int:
     return int((data / "postmaster.pid").read_text().splitlines()[0])
-
-
-def is_running(pid: int) -> bool:
-    """Whether the process does anything still; one that nobody waited for does not."""
-    status = Path(f"/proc/{pid}/status")
-    return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def is_open_to_others(directory: str) -> bool:
