@@ -84,8 +84,9 @@ from cms_service_client.models import (
 )
 from sdk_answers import accepted
 
+from tests.factories import unique
 from tests.fixtures import Service
-from tests.sdk.callers import administrator, nobody, refusal, registered, unique
+from tests.sdk.callers import administrator, nobody, refusal, registered
 
 YEAR = timedelta(days=365)
 ANYTIME = "*"

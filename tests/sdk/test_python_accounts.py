@@ -36,8 +36,9 @@ from sdk_accounts import append_to_name, create_once, every_user, leave
 from sdk_answers import accepted
 from sdk_session import Session, SignedOut
 
+from tests.factories import unique
 from tests.fixtures import Service
-from tests.sdk.callers import PASSWORD, administrator, nobody, refusal, registered, signed_in, tokens_of, unique
+from tests.sdk.callers import PASSWORD, administrator, nobody, refusal, registered, signed_in, tokens_of
 from tests.sdk.conftest import CLIENTS, ROOT
 
 
