@@ -34,15 +34,15 @@ class GeneratedAdministrator(msgspec.Struct, frozen=True):
     password: str
 
 
-async def check_database(settings: Settings) -> None:
+async def check_database(settings: Settings, within_seconds: float) -> None:
     """The service can work with its database.
 
     Raises:
-        ServiceUnavailable: it does not answer, or is not migrated (NotMigrated).
+        ServiceUnavailable: it does not answer in time, or is not migrated (NotMigrated).
         ConfigurationError: it was set up with another secret key.
     """
     async with _connecting(settings) as engine:
-        await check_readiness(engine)
+        await check_readiness(engine, within_seconds)
         await make_key_ring(settings, engine).check()
 
 

@@ -124,7 +124,7 @@ class Ledger:
 
 def anonymous(service: Service) -> httpx.AsyncClient:
     """A connection of its own, so that any worker may answer."""
-    return httpx.AsyncClient(base_url=service.url, headers={"Connection": "close"}, timeout=20)
+    return service.client(headers={"Connection": "close"})
 
 
 async def refusal(service: Service, token: str) -> str | None:

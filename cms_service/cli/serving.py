@@ -18,7 +18,7 @@ from cms_service.app import create_app
 from cms_service.cli.console import EXIT_FAILURE, fail, prepare
 from cms_service.cli.draining import Draining, MainLoopInterrupt
 from cms_service.cli.observing import Observing, observing
-from cms_service.cli.waiting import DatabaseWatch, wait_for_database
+from cms_service.cli.waiting import DEVELOPMENT_WAIT_SECONDS, DatabaseWatch, wait_for_database
 from cms_service.core.config import CONNECTIONS_PER_WORKER, Settings, configure_logging, log_dictconfig
 from cms_service.core.database import direct_url, end_with_parent, running_database, upgrade
 from cms_service.core.exceptions import ConfigurationError
@@ -54,7 +54,7 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         if settings.is_development:
             wait_for_database(running)
             upgrade(direct_url(running))
-            asyncio.run(check_database(running))
+            asyncio.run(check_database(running, DEVELOPMENT_WAIT_SECONDS))
             administrator = asyncio.run(bootstrap_administrator(running))
             click.echo(_banner(settings, administrator))
         _run_server(running, seen)

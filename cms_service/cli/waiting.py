@@ -52,7 +52,7 @@ class DatabaseWatch:
 
     def _find_obstacle(self) -> str | None:
         try:
-            asyncio.run(check_database(self._settings))
+            asyncio.run(check_database(self._settings, LOOK_SECONDS))
         except NotMigrated:
             return "the database is not migrated: run `cms-service migrate`"
         except (ServiceUnavailable, *DATABASE_ERRORS) as error:

@@ -1,7 +1,6 @@
 """Two replicas of the service, of two workers each, and connections that reach every one of them."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
@@ -15,13 +14,9 @@ from tests.processes import connections_of, workers_of
 REPLICAS = 2
 WORKERS = 2
 MOST_CONNECTIONS = 100
-PATIENCE = dict.fromkeys(
-    ("database_pool_timeout_seconds", "database_connect_timeout_seconds", "database_command_timeout_seconds"), "10"
-)
-"""Some fifty clients begin at once, on whatever machine; what a slow database does to requests is another test."""
+BEGIN_SECONDS = 0.1
+"""From one connection to the next while a worker does not listen yet."""
 ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None)
-TLS = ssl.create_default_context()
-"""Shared, since reading the certificates takes a client longer than all its requests."""
 
 
 @asynccontextmanager
@@ -29,7 +24,7 @@ async def running_replicas(
     database: Database, service: Service, factory: pytest.TempPathFactory, **overrides: str
 ) -> AsyncIterator[list[Service]]:
     """Beside `service`, whose tokens are theirs too."""
-    environ = service_environ(database, public_url=service.url, workers=str(WORKERS), **PATIENCE | overrides)
+    environ = service_environ(database, public_url=service.url, workers=str(WORKERS), **overrides)
     replicas = [Service(environ, factory.mktemp("replica")) for _ in range(REPLICAS)]
     try:
         await asyncio.gather(*(replica.wait_until_ready() for replica in replicas))
@@ -49,8 +44,10 @@ async def open_connections(replicas: Sequence[Service], count: int) -> AsyncIter
             group: list[httpx.AsyncClient] = []
             while len(group) < count or busy_workers(replica) < WORKERS:
                 assert len(group) < MOST_CONNECTIONS, f"all to one worker:\n{replica.log.read_text()}"
-                http = httpx.AsyncClient(base_url=replica.url, limits=ONE, timeout=60, verify=TLS)
-                group.append(await stack.enter_async_context(http))
+                if len(group) >= count:
+                    await asyncio.sleep(BEGIN_SECONDS)
+                http = await stack.enter_async_context(replica.client(limits=ONE))
+                group.append(http)
                 assert (await http.get("/health/live")).is_success
             groups.append(group)
         shortest = min(map(len, groups))

@@ -40,7 +40,7 @@ class Scrape:
 
 async def scrape(service: Service) -> Scrape:
     """On a connection of its own, so that any worker may answer."""
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         response = await http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert response.status_code == httpx.codes.OK, response.text
     return Scrape(response.text)

@@ -127,7 +127,7 @@ async def test_key_and_its_tokens_are_dead_on_every_replica_on_the_next_request(
 ) -> None:
     one = await machine(admin, "users:read")
     credentials = [one.key, await one.exchange()]
-    clients = [httpx.AsyncClient(base_url=replica.url) for replica in replicas for _ in range(4)]
+    clients = [replica.client() for replica in replicas for _ in range(4)]
 
     async def accepted() -> set[int]:
         requests = [

@@ -32,7 +32,7 @@ async def replica(
 
 @pytest.fixture
 async def connections(replica: Service) -> AsyncIterator[list[httpx.AsyncClient]]:
-    clients = [httpx.AsyncClient(base_url=replica.url) for _ in range(CONNECTIONS)]
+    clients = [replica.client() for _ in range(CONNECTIONS)]
     yield clients
     await asyncio.gather(*(client.aclose() for client in clients))
 

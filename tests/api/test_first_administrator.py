@@ -9,7 +9,7 @@ from tests.fixtures import DatabaseFactory, ServiceFactory
 
 @pytest.mark.slow
 async def test_services_start_together_when_their_database_is_empty(
-    service_factory: ServiceFactory, fresh_database: DatabaseFactory
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
     database = await fresh_database(is_migrated=False)
     await asyncio.gather(*(service_factory(database) for _ in range(3)))

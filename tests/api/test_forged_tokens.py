@@ -41,7 +41,7 @@ async def http(
         await db.execute(KEY, key.kid, key.algorithm.value, sealed(key), key.active_from)
     await db.close()
     service = await service_factory(database, public_url=ISSUER)
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with service.client() as client:
         yield client
 
 

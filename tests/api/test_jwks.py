@@ -70,7 +70,7 @@ async def test_all_processes_sign_with_one_key_when_they_begin_together(
     service = await service_factory(database, workers="2")
 
     async def sign_in_and_look() -> str:
-        async with httpx.AsyncClient(base_url=service.url) as http:
+        async with service.client() as http:
             caller = await sign_in(http, service.admin_email, service.admin_password)
             assert await is_accepted(http, caller.access_token)
             (key,) = (await http.get(JWKS)).json()["keys"]

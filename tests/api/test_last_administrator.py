@@ -123,7 +123,7 @@ async def first(lonely_database: Database, tmp_path_factory: pytest.TempPathFact
     service = Service(service_environ(lonely_database), tmp_path_factory.mktemp("lonely"))
     try:
         await service.wait_until_ready()
-        async with httpx.AsyncClient(base_url=service.url) as http:
+        async with service.client() as http:
             yield await sign_in(http, service.admin_email, service.admin_password)
     finally:
         await service.stop()

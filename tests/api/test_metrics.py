@@ -50,7 +50,7 @@ async def service(cluster: Cluster, template: str, tmp_path_factory: pytest.Temp
 @pytest.fixture(scope="module")
 async def secrets_seen(service: Service) -> list[str]:
     """Everything that is counted has happened; the secrets that were sent meanwhile."""
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         body = {"email": EMAIL, "password": PASSWORD, "display_name": "Ann"}
         assert (await http.post("/api/v1/auth/register", json=body)).status_code == 201
         ann = await sign_in(http, EMAIL, PASSWORD)
@@ -93,7 +93,7 @@ def are_both_there(page: Scrape) -> bool:
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}"])
 async def test_page_is_refused_without_its_token(service: Service, header: str | None) -> None:
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         response = await http.get("/metrics", headers={"Authorization": header} if header else {})
     assert code_of(response, 401) == "authentication_required"
 

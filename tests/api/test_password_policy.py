@@ -122,7 +122,7 @@ async def test_operator_lowers_the_minimum_and_names_the_platform(
     lenient = await service_factory(
         await fresh_database(), password_min_characters="8", password_words="Zyxnews, vqbrand"
     )
-    async with httpx.AsyncClient(base_url=lenient.url) as client:
+    async with lenient.client() as client:
         assert (await client.post(REGISTER, json=body("kq7#Vx!p"))).status_code == 201
         assert faults_of(await client.post(REGISTER, json=body("kq7#Vx!"))) == {"/password": ["too_short"]}
         assert faults_of(await client.post(REGISTER, json=body("password"))) == {"/password": ["common"]}

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from uuid import UUID
 
 import asyncpg
-import httpx
 import pytest
 
 from cms_service.core.security import SECRET_BYTES, RefreshTokenCodec
@@ -107,7 +106,7 @@ async def test_replay_is_noticed_by_another_replica_and_without_any_grace(
     replica = await service_factory(database, public_url=service.url, refresh_grace_seconds="0")
     pair = (await refresh(ada.http, ada.refresh_token)).json()
 
-    async with httpx.AsyncClient(base_url=replica.url) as http:
+    async with replica.client() as http:
         assert await is_accepted(http, pair["access_token"])
         assert code_of(await refresh(http, ada.refresh_token), 401) == "refresh_token_reused"
 

@@ -208,13 +208,13 @@ async def test_replays_are_noticed_after_a_restart(
 ) -> None:
     replays, patient = [(Lineage(await register()), prepare) for prepare in REPLAYS], Lineage(await register())
     before = await service_factory(database, public_url=service.url)
-    async with httpx.AsyncClient(base_url=before.url) as http:
+    async with before.client() as http:
         spent = [await prepare(lineage, http, db) for lineage, prepare in replays]
         await patient.refresh(http)
     await before.stop()
 
     after = await service_factory(database, public_url=service.url)
-    async with httpx.AsyncClient(base_url=after.url) as http:
+    async with after.client() as http:
         # However long the start took.
         await patient.was_rotated_ago(db, 5)
         response = await refresh(http, patient.refresh_tokens[0])

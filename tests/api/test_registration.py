@@ -79,7 +79,7 @@ async def test_nobody_registers_when_registration_is_closed(
     closed = await service_factory(database, registration="closed")
     email = f"{unique('ada')}@example.org"
 
-    async with httpx.AsyncClient(base_url=closed.url) as client:
+    async with closed.client() as client:
         assert code_of(await client.post(REGISTER, json=body(email)), 403) == "registration_closed"
         assert (await login(client, closed.admin_email, closed.admin_password)).status_code == 200
     assert await db.fetchval("SELECT count(*) FROM users WHERE email = $1", email) == 0

@@ -152,7 +152,7 @@ async def test_replicas_count_together(
 ) -> None:
     ada = await register()
     replica = await service_factory(database, public_url=service.url)
-    async with httpx.AsyncClient(base_url=replica.url) as other:
+    async with replica.client() as other:
         for http in (ada.http, other) * (BEFORE_A_REFUSAL // 2):
             assert code_of(await guess(http, ada.email), 401) == "invalid_credentials"
         await prolong_delay(db, "account")
@@ -170,7 +170,7 @@ async def test_replicas_count_together_while_the_secret_key_changes(
     before = await service_factory(database, secret_key=old, secret_key_previous=new)
     after = await service_factory(database, secret_key=new, secret_key_previous=old)
     email = f"{unique('nobody')}@example.org"
-    async with httpx.AsyncClient(base_url=before.url) as http, httpx.AsyncClient(base_url=after.url) as other:
+    async with before.client() as http, after.client() as other:
         connection = await database.connect()
         try:
             await guess_until_refused(http, email, connection)
@@ -360,7 +360,7 @@ async def test_session_is_held_up_for_its_own_failures_only(
 async def behind_proxy(database: Database, service_factory: ServiceFactory) -> AsyncIterator[httpx.AsyncClient]:
     """Clients of a service that trusts a proxy, and lets networks fail three times."""
     service = await service_factory(database, trusted_proxies="127.0.0.1", throttle_network_failures="3")
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         yield http
 
 
@@ -477,7 +477,7 @@ async def test_attempt_that_a_full_queue_refused_does_not_count(
     many = "INSERT INTO throttles (purpose, subject, failures) VALUES ('account', $1, $2)"
     await db.execute(many, UUID(closed.id).bytes, MOST_GUESSES - 1)
     busy = await service_factory(database, hash_concurrency="1", hash_queue_size="1")
-    async with httpx.AsyncClient(base_url=busy.url) as http:
+    async with busy.client() as http:
         futile = [guess(http, closed.email) for _ in range(4)]
         responses = await asyncio.gather(*(guess(http, user.email) for user in users for _ in range(3)), *futile)
         responses = responses[: -len(futile)]

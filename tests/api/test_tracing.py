@@ -78,7 +78,7 @@ async def traced(cluster: Cluster, template: str, tmp_path_factory: pytest.TempP
         service = Service(environ | otel, tmp_path_factory.mktemp("traces"))
         try:
             await service.wait_until_ready()
-            async with httpx.AsyncClient(base_url=service.url) as http:
+            async with service.client() as http:
                 tokens = await use(http)
         finally:
             await service.stop()  # What is left is sent then.
@@ -171,6 +171,7 @@ async def test_service_does_not_start_when_it_cannot_trace_as_asked(
     development = {"CMS_ENV": "development", "CMS_DATABASE_URL": "postgresql://cms@127.0.0.1:1/cms"}
     service = Service(development | environ, tmp_path)
     await asyncio.to_thread(service.process.wait, START_SECONDS)
+    await service.stop()
     assert service.process.returncode == 2
     (line,) = service.log.read_text().splitlines()
     assert line.startswith("cms-service: ")

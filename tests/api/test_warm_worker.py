@@ -3,7 +3,6 @@
 from typing import Any
 
 import asyncpg
-import httpx
 
 from tests.api import given, machines
 from tests.factories import unique
@@ -47,7 +46,7 @@ async def test_guarded_request_on_a_warm_worker_touches_no_database(
     database = await fresh_database()
     service = await service_factory(database)
     db = await database.connect()
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         admin = await sign_in(http, service.admin_email, service.admin_password)
         callers, question = await callers_of_each_kind(admin), await question_about(admin)
 

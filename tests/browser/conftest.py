@@ -5,9 +5,11 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from tests.fixtures import Service
+
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

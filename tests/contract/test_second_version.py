@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.fixtures import Database, Service, service_environ
@@ -47,7 +46,7 @@ async def test_both_versions_are_documented_and_served(project: Path, database: 
     service = Service(service_environ(database), project)
     try:
         await service.wait_until_ready()
-        async with httpx.AsyncClient(base_url=service.url) as http:
+        async with service.client() as http:
             credentials = {"email": service.admin_email, "password": service.admin_password}
             login = (await http.post("/api/v1/auth/login", json=credentials)).json()
             headers, user = {"Authorization": f"Bearer {login['access_token']}"}, login["user"]

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from tests.api import given
@@ -67,7 +66,7 @@ async def running_world(cluster: Cluster, template: str, directory: Path) -> Asy
             sys.executable, "-m", "cms_service", "keys", "rotate", env=environ
         )
         assert await rotation.wait() == 0
-        async with httpx.AsyncClient(base_url=service.url) as http:
+        async with service.client() as http:
             admin = await sign_in(http, service.admin_email, PASSWORD)
             await _populate(admin)
             yield World(service, database, admin, environ)

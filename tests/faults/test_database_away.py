@@ -25,6 +25,14 @@ pytestmark = pytest.mark.fault
 PERMISSIONS = "/api/v1/permissions"
 REGISTER = "/api/v1/auth/register"
 WRITERS = 4
+IMPATIENCE = {
+    "database_pool_timeout_seconds": "3",
+    "database_connect_timeout_seconds": "3",
+    "database_command_timeout_seconds": "1.5",
+    # Every request to stay signed in presents the first token again, after faults that take some seconds.
+    "refresh_grace_seconds": "60",
+}
+"""A request is answered soon although the database is away, and succeeds soon after it is back."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +56,7 @@ async def postgres(directory: Path) -> AsyncIterator[FragilePostgres]:
 @pytest.fixture(scope="module")
 async def service(postgres: FragilePostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     """One service for all faults: it must survive them all, without a restart and without a traceback."""
-    running = Service(service_environ(postgres.database), tmp_path_factory.mktemp("service"))
+    running = Service(service_environ(postgres.database, **IMPATIENCE), tmp_path_factory.mktemp("service"))
     try:
         await running.wait_until_ready()
         yield running
@@ -59,7 +67,7 @@ async def service(postgres: FragilePostgres, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=service.url, timeout=10) as client:
+    async with service.client() as client:
         yield client
 
 
@@ -246,7 +254,7 @@ async def test_service_recovers_when_it_was_started_before_its_database(director
     service = Service(environ, tmp_path)
     account = msgspec.to_builtins(RegisterRequestFactory.build())
 
-    async with httpx.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with service.client() as http:
         await eventually(lambda: is_alive(http))
         assert_unavailable(await http.post(REGISTER, json=account))
         postgres.start()
@@ -257,7 +265,7 @@ async def test_service_recovers_when_it_was_started_before_its_database(director
 
         await asyncio.to_thread(upgrade, postgres.database.url)
 
-        assert await is_ready(http)
+        await eventually(lambda: is_ready(http))
         assert (await http.post(REGISTER, json=account)).status_code == 201
         postgres.crash()
         assert_unavailable(await http.post(REGISTER, json=account))
@@ -275,7 +283,7 @@ async def test_request_is_finished_when_the_service_is_told_to_stop(postgres: Fr
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'permissions'::regclass"
         return bool(await blocking.fetchval(waiting))
 
-    async with httpx.AsyncClient(base_url=service.url, timeout=10) as http:
+    async with service.client() as http:
         admin = await sign_in(http, service.admin_email, service.admin_password)
         async with blocking.transaction():
             await blocking.execute("LOCK TABLE permissions IN SHARE MODE")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-import httpx
 import msgspec
 import pytest
 from polyfactory.factories.msgspec_factory import MsgspecFactory
@@ -40,7 +39,7 @@ async def test_repeated_request_gets_the_answer_when_the_reply_to_commit_was_los
     with tempfile.TemporaryDirectory(prefix="cms-line-", dir="/tmp") as directory:
         async with LossyLine(database, Path(directory)) as line:
             service = await service_factory(line.database)
-            async with httpx.AsyncClient(base_url=service.url) as http:
+            async with service.client() as http:
                 admin = await sign_in(http, Service.admin_email, Service.admin_password)
                 for creation in CREATIONS:
                     body = msgspec.to_builtins(creation.factory.build())

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from cms_service.core.database import upgrade
-from tests.api.cluster import TLS, open_connections
+from tests.api.cluster import open_connections
 from tests.api.problems import code_of
 from tests.eventually import eventually
 from tests.factories import PermissionCreateFactory
@@ -23,6 +23,7 @@ from tests.processes import workers_of
 
 pytestmark = pytest.mark.fault
 
+ME = "/api/v1/users/me"
 PERMISSIONS = "/api/v1/permissions"
 FRESH = httpx.Limits(max_keepalive_connections=0)
 WORKERS = "2"
@@ -57,13 +58,13 @@ class Traffic:
         async with self._client(limits) as http:
             while self._is_ready:
                 try:
-                    response = await http.get("/api/v1/users/me", headers=self._headers)
+                    response = await http.get(ME, headers=self._headers)
                     self.outcomes[str(response.status_code)] += 1
                 except httpx.TransportError as error:
                     self.outcomes[type(error).__name__] += 1
 
     def _client(self, limits: httpx.Limits) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self._service.url, limits=limits, timeout=20, verify=TLS)
+        return self._service.client(limits=limits)
 
 
 async def is_refused(service: Service) -> bool:
@@ -96,7 +97,7 @@ async def test_nobody_who_heeds_readiness_notices_when_the_service_is_told_to_st
         return bool(await blocking.fetchval(query) == 4)
 
     async with (
-        httpx.AsyncClient(base_url=service.url, timeout=30, verify=TLS) as http,
+        service.client() as http,
         open_connections([service], 8) as connections,
     ):
         admin = await sign_in(http, service.admin_email, service.admin_password)
@@ -116,7 +117,7 @@ async def test_nobody_who_heeds_readiness_notices_when_the_service_is_told_to_st
             await eventually(has_begun)
             ready = await asyncio.gather(*(connection.get("/health/ready") for connection in connections))
             live = [await http.get("/health/live") for _ in range(4)]
-            served = await admin.get("/api/v1/users/me")
+            served = await admin.get(ME)
             await flow
             await eventually(lambda: is_refused(service))
             served_for = time.monotonic() - told_at
@@ -142,7 +143,7 @@ async def test_second_signal_ends_the_waiting(
     service = await service_factory(await fresh_database(), drain_seconds="300")
 
     service.process.terminate()
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
 
         async def is_draining() -> bool:
             return (await http.get("/health/ready")).status_code == 503
@@ -162,13 +163,16 @@ async def test_killed_worker_is_replaced_while_the_others_serve(
     victim = min(before)
     assert len(before) == int(WORKERS)
     traffic = Counter[int]()
+    async with service.client() as http:
+        admin = await sign_in(http, service.admin_email, service.admin_password)
+    headers = {"Authorization": f"Bearer {admin.access_token}"}
 
     os.kill(victim, signal.SIGKILL)
 
     async def is_replaced() -> bool:
         # What was on its way to the dead one is lost; who comes now is served by the other.
-        async with httpx.AsyncClient(base_url=service.url, limits=FRESH, verify=TLS, timeout=10) as http:
-            traffic[(await http.get("/health/ready")).status_code] += 1
+        async with service.client(limits=FRESH) as http:
+            traffic[(await http.get(ME, headers=headers)).status_code] += 1
         now = workers_of(service.process.pid)
         return victim not in now and len(now) == len(before)
 
@@ -179,7 +183,7 @@ async def test_killed_worker_is_replaced_while_the_others_serve(
     await eventually(is_replaced)
     async with open_connections([service], 2) as connections:
         for connection in connections:
-            traffic[(await connection.get("/health/ready")).status_code] += 1
+            traffic[(await connection.get(ME, headers=headers)).status_code] += 1
     assert traffic.keys() == {200}
 
 
@@ -227,8 +231,10 @@ async def test_service_ends_when_its_late_database_has_another_secret_key(
     await service.wait_until_live()
 
     await cluster.execute(f"ALTER DATABASE {closed_database.name} ALLOW_CONNECTIONS true")
-    assert await asyncio.to_thread(service.process.wait, 30) == 2
+    await asyncio.to_thread(service.process.wait, 30)
+    await service.stop()
 
+    assert service.process.returncode == 2
     assert "cms-service: CMS_SECRET_KEY is not the one under which signing key" in service.log.read_text()
 
 
@@ -248,14 +254,17 @@ async def test_service_without_privileges_is_not_told_to_migrate(
     url = make_url(closed_database.url).set(username=poor_role).render_as_string().replace("+asyncpg", "")
     service = production(closed_database, tmp_path, database_url=url)
     await service.wait_until_live()
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         ready = await http.get("/health/ready")
-    await service.stop()
 
-    log = service.log.read_text()
+    async def is_told() -> bool:
+        advice = "refuses: permission denied for table alembic_version; `cms-service doctor` says what to do"
+        return advice in service.log.read_text()
+
+    await eventually(is_told)
+    await service.stop()
     assert code_of(ready, 503) == "service_unavailable"
-    assert "refuses: permission denied for table alembic_version; `cms-service doctor` says what to do" in log
-    assert "cms-service migrate" not in log
+    assert "cms-service migrate" not in service.log.read_text()
 
 
 async def test_service_says_what_to_do_when_its_late_database_is_not_migrated(

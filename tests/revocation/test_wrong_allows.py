@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.cluster import REPLICAS, WORKERS, busy_workers, running_replicas
+from tests.api.cluster import BEGIN_SECONDS, MOST_CONNECTIONS, WORKERS, busy_workers, running_replicas
 from tests.fixtures import Caller, Database, Register, Service, make_reachable_directory
 from tests.revocation.faults import TROUBLES, Proxy, socket_of
 from tests.revocation.wire import Wire
@@ -23,7 +23,7 @@ CLIENTS = 12
 CHANGERS = 3
 SUBJECTS = 24
 WIRES = 12
-"""To each replica."""
+"""To each replica, or more if need be: every worker has some."""
 EVALUATION = "/api/v1/access/evaluation"
 GUARDED = "/api/v1/permissions?limit=1"
 PERMISSION = "permissions:read"
@@ -188,11 +188,22 @@ async def world(admin: Caller, register: Register, replicas: list[Service]) -> A
     subjects = [await make_subject(admin, await register(), permission_id) for _ in range(SUBJECTS)]
     for subject in subjects[::4]:
         subject.has_session = False
-    wires = [await Wire.open(replica.port) for replica in replicas for _ in range(WIRES)]
-    assert [busy_workers(replica) for replica in replicas] == [WORKERS] * REPLICAS
+    wires = [wire for replica in replicas for wire in await open_wires(replica)]
     yield World(admin, subjects, wires, permission_id)
     for wire in wires:
         wire.close()
+
+
+async def open_wires(replica: Service) -> list[Wire]:
+    opened: list[Wire] = []
+    while len(opened) < WIRES or busy_workers(replica) < WORKERS:
+        assert len(opened) < MOST_CONNECTIONS, f"all to one worker:\n{replica.log.read_text()}"
+        if len(opened) >= WIRES:
+            await asyncio.sleep(BEGIN_SECONDS)
+        wire = await Wire.open(replica.port)
+        assert (await wire.send("GET", "/health/live", "nobody")).status == 200
+        opened.append(wire)
+    return opened
 
 
 async def make_subject(admin: Caller, caller: Caller, permission_id: str) -> Subject:

@@ -17,7 +17,7 @@ from cms_service.cli import console, serving
 from cms_service.core.config import load_settings, read_environment, render_env_example, render_settings_reference
 from cms_service.operating import GeneratedAdministrator
 from tests.eventually import eventually
-from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, service_environ, sign_in
+from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, reserve_port, service_environ, sign_in
 
 PASSWORD = "fifteen characters or more"
 CANARY = "Zq81-database-canary"
@@ -236,7 +236,7 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
     assert wrong_name.code == 1
     assert wrong_name.err.count("\n") == 1
     service = await service_factory(database)
-    async with httpx.AsyncClient(base_url=service.url) as http:
+    async with service.client() as http:
         headers = {"Authorization": f"Bearer {shown[2]}"}
         accounts = (await http.get("/api/v1/service-accounts", headers=headers)).json()["items"]
         events = (await http.get("/api/v1/audit-events", headers=headers, params={"target_id": shown[1]})).json()
@@ -260,9 +260,8 @@ async def test_migrate_goes_down_only_when_told_so(fresh_database: DatabaseFacto
 async def test_serve_starts_as_many_workers_as_its_argument_says(
     fresh_database: DatabaseFactory, tmp_path: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    reserved = reserve_port()
+    port = reserved.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cms_service", "serve", "--workers", "2", "--port", str(port)),
         cwd=tmp_path,
@@ -284,6 +283,7 @@ async def test_serve_starts_as_many_workers_as_its_argument_says(
     finally:
         process.terminate()
         assert await process.wait() == 0
+        reserved.close()
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -318,7 +318,7 @@ async def test_no_worker_stays_behind_when_the_main_process_is_killed(
 
     service.process.kill()
 
-    async with asyncio.timeout(10), httpx.AsyncClient(base_url=service.url) as client:
+    async with asyncio.timeout(10), service.client() as client:
         await wait_until_refused(client)
 
 
@@ -329,14 +329,17 @@ async def test_production_serves_before_the_database_is_migrated(
     database = await fresh_database(is_migrated=False)
     environ = service_environ(database, env="production", public_url="https://accounts.example.org")
     service = Service(environ, tmp_path)
+
+    async def is_told() -> bool:
+        return "run `cms-service migrate`" in service.log.read_text()
+
     await service.wait_until_live()
-    async with httpx.AsyncClient(base_url=service.url) as client:
+    async with service.client() as client:
         assert (await client.get("/health/ready")).status_code == httpx.codes.SERVICE_UNAVAILABLE
+        await eventually(is_told)
         assert (await run(database, "migrate")).code == 0
         await service.wait_until_ready()
     await service.stop()
-
-    assert "run `cms-service migrate`" in service.log.read_text()
 
 
 @pytest.mark.slow
@@ -349,10 +352,12 @@ async def test_development_needs_no_database_and_shows_its_password_once(reachab
     assert password is not None, shown
 
     rival = Service(environ, reachable_path)
-    assert await asyncio.to_thread(rival.process.wait, 60) == 2
+    await asyncio.to_thread(rival.process.wait, 60)
+    await rival.stop()
+    assert rival.process.returncode == 2
     assert "is in use by another cms-service" in rival.log.read_text()
 
-    async with httpx.AsyncClient(base_url=first.url) as client:
+    async with first.client() as client:
         await sign_in(client, "admin@example.org", password[1])
     await first.stop()
     assert first.process.returncode == 0

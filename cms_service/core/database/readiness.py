@@ -17,10 +17,10 @@ UNDEFINED_TABLE = "42P01"
 _REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
 
 
-async def check_readiness(engine: AsyncEngine) -> None:
-    """Raises ServiceUnavailable unless PostgreSQL answers within a second and its schema is migrated (NotMigrated)."""
+async def check_readiness(engine: AsyncEngine, within_seconds: float = TIMEOUT_SECONDS) -> None:
+    """Raises ServiceUnavailable unless PostgreSQL answers in time and its schema is migrated (NotMigrated)."""
     try:
-        async with asyncio.timeout(TIMEOUT_SECONDS), engine.connect() as connection:
+        async with asyncio.timeout(within_seconds), engine.connect() as connection:
             revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
