@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from secrets import token_hex
+from random import getrandbits
 from typing import Any, TypeAlias
 
 from litestar.connection import ASGIConnection
@@ -48,7 +48,7 @@ def with_origin(scope: HTTPScope, trusted_proxies: Networks) -> HTTPScope:
             forwarded_for += value.decode("latin-1").split(",")
     peer = scope["client"][0] if scope["client"] else ""
     origin = RequestOrigin(
-        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else token_hex(16),
+        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else _draw_request_id(),
         ip=_text_of(client_address(peer, forwarded_for, trusted_proxies) if forwarded_for else _parse(peer)),
         user_agent=user_agent,
     )
@@ -66,6 +66,11 @@ def client_address(peer: str, forwarded_for: Sequence[str], trusted_proxies: Net
             break
         address = next_address
     return address
+
+
+def _draw_request_id() -> str:
+    # No secret. To ask the kernel for each would give up the interpreter, which then has to be won back.
+    return f"{getrandbits(128):032x}"
 
 
 @lru_cache(1024)
