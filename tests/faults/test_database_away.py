@@ -33,6 +33,7 @@ IMPATIENCE = {
     "refresh_grace_seconds": "60",
 }
 """A request is answered soon although the database is away, and succeeds soon after it is back."""
+SOON_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ async def service(postgres: FragilePostgres, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 async def http(service: Service) -> AsyncIterator[httpx.AsyncClient]:
-    async with service.client() as client:
+    async with service.client(SOON_SECONDS) as client:
         yield client
 
 
@@ -254,7 +255,7 @@ async def test_service_recovers_when_it_was_started_before_its_database(director
     service = Service(environ, tmp_path)
     account = msgspec.to_builtins(RegisterRequestFactory.build())
 
-    async with service.client() as http:
+    async with service.client(SOON_SECONDS) as http:
         await eventually(lambda: is_alive(http))
         assert_unavailable(await http.post(REGISTER, json=account))
         postgres.start()
