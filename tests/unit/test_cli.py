@@ -73,6 +73,8 @@ async def wait_until_refused(client: httpx.AsyncClient) -> None:
             await client.get("/health/live")
         except httpx.ConnectError:
             return
+        except httpx.TransportError:
+            pass  # It was on its way to a worker that has ended since.
         await asyncio.sleep(0.05)
 
 
