@@ -45,11 +45,9 @@ class UserRepository(SQLAlchemyAsyncRepository[User]):
         """The account as it is now, which nobody else changes before this transaction ends. Raises NotFound."""
         return _found(await self.session.scalar(_locked(_live().where(User.id == user_id))))
 
-    async def lock_deleted(self, user_id: UUID) -> User:
-        """The same of a deleted account."""
-        statement = (
-            select(User).options(selectinload(User.roles)).where(User.id == user_id, User.deleted_at.is_not(None))
-        )
+    async def lock_any(self, user_id: UUID) -> User:
+        """The same of an account that may be deleted."""
+        statement = select(User).options(selectinload(User.roles)).where(User.id == user_id)
         return _found(await self.session.scalar(_locked(statement)))
 
     async def find_credentials_by_email(self, email: str) -> Credentials | None:

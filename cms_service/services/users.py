@@ -135,13 +135,17 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
     async def restore_user(self, user_id: UUID) -> UserRead:
         """The deleted account is back with its roles and its password, but without its sessions.
 
+        One that is not deleted is as it was, so that the request can be repeated.
+
         Raises:
-            NotFound: there is no such deleted account.
+            NotFound: there is no such account.
             EmailTaken, ExternalIdTaken: a live account has it by now.
             EscalationRefused: the account would be able to do more than the actor.
         """
-        user = await self.repository.lock_deleted(user_id)
+        user = await self.repository.lock_any(user_id)
         await self._policy.refuse_power_over(user_id)
+        if user.deleted_at is None:
+            return read_user(user)
         user.deleted_at = None
         await self._work.session.flush()
         restored = read_user(user)

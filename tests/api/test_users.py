@@ -173,7 +173,10 @@ async def test_user_is_restored_with_roles_and_password_but_without_sessions(
     back = await sign_in(client, user.email, user.password)
     assert back.id == user.id
     assert (await back.get("/api/v1/roles")).status_code == 200
-    assert code_of(await admin.post(f"{USERS}/{user.id}/restore"), 404) == "not_found"
+    again = await admin.post(f"{USERS}/{user.id}/restore")
+    assert (again.status_code, again.json(), again.headers["ETag"]) == (200, restored.json(), restored.headers["ETag"])
+    history = await admin.get("/api/v1/audit-events", params={"target_id": user.id, "action": "user.restored"})
+    assert len(history.json()["items"]) == 1
 
 
 @pytest.mark.parametrize(("member", "code"), [("email", "email_taken"), ("external_id", "external_id_taken")])

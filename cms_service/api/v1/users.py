@@ -146,7 +146,7 @@ class UserController(Controller):
         response_headers=[ETAG],
     )
     async def restore_user(self, users: UserService, user_id: FromPath[UUID]) -> Response[UserRead]:
-        """Brings a deleted account back with its roles and its password."""
+        """Brings a deleted account back with its roles and its password. One that is not deleted stays as it is."""
         return tagged(await users.restore_user(user_id))
 
     @post(
