@@ -6,6 +6,9 @@ import os
 import time
 from collections.abc import Callable
 from multiprocessing.sharedctypes import RawValue
+from typing import Any
+
+from granian.server.common import AbstractServer
 
 logger = logging.getLogger(__name__)
 
@@ -51,19 +54,22 @@ class Draining:
 
 
 class MainLoopInterrupt:
-    """What granian's main thread waits for, in place of a `threading.Event`.
+    """What the main thread of `server` waits for, in place of a `threading.Event`.
 
     Signal handlers set it. An event takes a lock to be set, which a handler must not wait for, and a thread that is
     blocked on one was seen to sleep on when two signals came at once. This takes none, and wakes by itself; between,
     it does what else the main process has to do now and again.
+
+    Whether to end is only ever said, never unsaid: a signal may come between any two steps of this loop, or while the
+    server is busy with a worker that has died.
     """
 
     POLL_SECONDS = 0.1
 
-    def __init__(self, is_over: Callable[[], bool], chore: Callable[[], None]) -> None:
-        """`is_over` says when nobody has to set it any more."""
+    def __init__(self, server: AbstractServer[Any], draining: Draining, chore: Callable[[], None]) -> None:
         self._is_set = False
-        self._is_over = is_over
+        self._server = server
+        self._draining = draining
         self._chore = chore
 
     def set(self) -> None:
@@ -73,6 +79,9 @@ class MainLoopInterrupt:
         self._is_set = False
 
     def wait(self) -> None:
-        while not (self._is_set or self._is_over()):
+        while not (self._is_set or self._server.interrupt_signal):
+            if self._draining.is_over():
+                self._server.interrupt_signal = True
+                return
             self._chore()
             time.sleep(self.POLL_SECONDS)

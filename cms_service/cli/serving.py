@@ -100,11 +100,6 @@ def _run_server(settings: Settings, seen: Observing) -> None:
     def end(*_: object) -> None:
         server.signal_handler_interrupt()  # type: ignore[no-untyped-call]
 
-    def is_over() -> bool:
-        """Also where a signal came while the server was busy with a worker that had died."""
-        server.interrupt_signal = server.interrupt_signal or draining.is_over()
-        return server.interrupt_signal
-
     def look() -> None:
         try:
             watch.look()
@@ -112,7 +107,7 @@ def _run_server(settings: Settings, seen: Observing) -> None:
             refusals.append(error)
             end()
 
-    server.main_loop_interrupt = MainLoopInterrupt(is_over, look)  # type: ignore[assignment]
+    server.main_loop_interrupt = MainLoopInterrupt(server, draining, look)  # type: ignore[assignment]
     hangup = signal.getsignal(signal.SIGHUP)
 
     def drain(*_: object) -> None:
