@@ -1,7 +1,7 @@
 """Puts the layers together: the only file that knows them all."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -157,9 +157,7 @@ def create_app(
         try:
             yield
         finally:
-            for task in background:
-                task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            await _end(background)
             hasher.close()
             fast_lane.close()
             await engine.dispose()
@@ -212,3 +210,12 @@ def create_app(
         ),
     )
     return Envelope(litestar, settings, has_to_leave, metrics, tracing)
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: what fails while a task is cancelled can take the place of the cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=1)
+    await asyncio.gather(*tasks, return_exceptions=True)

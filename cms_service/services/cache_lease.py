@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 from typing import TypeAlias
 from uuid import uuid4
@@ -78,7 +78,9 @@ class CacheKeeper:
                     seen = news.snapshot
         except asyncio.CancelledError:
             self._memory.distrust()
-            await leases.give_back(lease_id)
+            # An error in the place of the cancellation would be taken for one to recover from, and the end be missed.
+            with suppress(Exception):
+                await leases.give_back(lease_id)
             raise
 
     def _learn(self, news: News, asked_at: float) -> None:

@@ -1,12 +1,15 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from msgspec.structs import replace
 
+from cms_service.core.config import load_settings
 from cms_service.core.database import ACCESS_CHANNEL, DirectLine
 from cms_service.core.dependencies import SystemClock
 from cms_service.services import AccessMemory, CacheKeeper
 from tests.eventually import eventually
+from tests.fixtures import DatabaseFactory, service_environ
 from tests.unit.settings import edge_settings
 
 
@@ -31,3 +34,28 @@ async def test_worker_that_has_never_heard_has_not_stopped_hearing() -> None:
         keeping.cancel()
 
     assert keeper.lapses == 0
+
+
+async def test_keeper_ends_when_it_is_told_to_although_its_lease_cannot_be_given_back(
+    fresh_database: DatabaseFactory,
+) -> None:
+    database = await fresh_database()
+    settings = load_settings(service_environ(database))
+    blocking = await database.connect()
+    clock = SystemClock()
+    memory = AccessMemory(10, clock)
+
+    async def is_trusted() -> bool:
+        return memory.is_trusted
+
+    keeper = CacheKeeper(memory, partial(DirectLine.open, settings, ACCESS_CHANNEL, 1.0), 1.0, clock)
+    keeping = asyncio.create_task(keeper.keep())
+    await eventually(is_trusted)
+    async with blocking.transaction():
+        await blocking.execute("LOCK TABLE cache_leases IN ACCESS EXCLUSIVE MODE")
+        keeping.cancel()
+        await asyncio.wait([keeping], timeout=30)
+
+    await blocking.close()
+    assert keeping.cancelled()
+    assert not memory.is_trusted
