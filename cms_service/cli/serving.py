@@ -16,16 +16,13 @@ from litestar.types import ASGIApp
 
 from cms_service.app import create_app
 from cms_service.cli.console import EXIT_FAILURE, fail, prepare
-from cms_service.cli.draining import Draining, MainLoopInterrupt
+from cms_service.cli.draining import FINISH_SECONDS, Draining, MainLoopInterrupt
 from cms_service.cli.observing import Observing, observing
 from cms_service.cli.waiting import DEVELOPMENT_WAIT_SECONDS, DatabaseWatch, wait_for_database
 from cms_service.core.config import CONNECTIONS_PER_WORKER, Settings, configure_logging, log_dictconfig
 from cms_service.core.database import direct_url, end_with_parent, running_database, upgrade
 from cms_service.core.exceptions import ConfigurationError
 from cms_service.operating import GeneratedAdministrator, bootstrap_administrator, check_database
-
-FINISH_SECONDS = 8
-"""Requests in flight get this long, once nothing new is accepted."""
 
 
 @click.command()
@@ -68,6 +65,7 @@ def load_application(settings: Settings, draining: Draining, seen: Observing) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     end_with_parent(signal.SIGTERM)
+    draining.end_worker_in_time()
     configure_logging(settings)
     application = create_app(settings, draining.has_begun, seen.metrics(), seen.tracing(settings.public_url))
     # Hundreds of thousands of objects that stay until the end: looking through them again and again stops requests.
@@ -120,7 +118,12 @@ def _run_server(settings: Settings, seen: Observing) -> None:
         signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else end)
         signal.signal(signal.SIGTERM, drain)
 
-    server.serve(target_loader=partial(load_application, settings, draining, seen), wrap_loader=False)
+    try:
+        server.serve(target_loader=partial(load_application, settings, draining, seen), wrap_loader=False)
+    finally:
+        # It ends already. The interpreter, as it ends, would hand later signals back to the kernel, which kills.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
     if refusals:
         raise refusals[0]
 
