@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from cms_service.cli.console import DATABASE_ERRORS, reason_of
 from cms_service.core.config import Settings
 from cms_service.core.database import current_revision, direct_url, shown_address, translate_error
-from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
+from cms_service.core.exceptions import ConfigurationError, NotMigrated, ServiceUnavailable
 from cms_service.operating import check_database
 
 DEVELOPMENT_WAIT_SECONDS = 30
@@ -29,6 +29,7 @@ class DatabaseWatch:
         self._settings = settings
         self._is_done = False
         self._obstacle: str | None = None
+        self._was_slow = False
         self._look_at = self._remind_at = time.monotonic()
 
     def look(self) -> None:
@@ -53,10 +54,15 @@ class DatabaseWatch:
     def _find_obstacle(self) -> str | None:
         try:
             asyncio.run(check_database(self._settings, LOOK_SECONDS))
+        except ConfigurationError:
+            raise
         except NotMigrated:
             return "the database is not migrated: run `cms-service migrate`"
-        except (ServiceUnavailable, *DATABASE_ERRORS) as error:
+        except Exception as error:  # noqa: BLE001 - what gets past here would leave the workers without a main process
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            was_slow, self._was_slow = self._was_slow, isinstance(cause, TimeoutError)
+            if self._was_slow and not was_slow and self._obstacle is not None:
+                return self._obstacle  # To be slow once is nothing new.
             address, reason = shown_address(self._settings.database_url or ""), reason_of(cause)
             if isinstance(cause, ProgrammingError):
                 return f"PostgreSQL at {address} refuses: {reason}; `cms-service doctor` says what to do"

@@ -1,6 +1,7 @@
 """`serve` in development begins when its database does."""
 
 import asyncio
+import logging
 import time
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from cms_service.cli.waiting import DEVELOPMENT_WAIT_SECONDS, wait_for_database
+from cms_service.cli.waiting import DEVELOPMENT_WAIT_SECONDS, LOOK_SECONDS, DatabaseWatch, wait_for_database
 from cms_service.core.config import load_settings
 from tests.eventually import eventually
 from tests.fixtures import Cluster, Database, DatabaseFactory, service_environ
@@ -47,3 +48,33 @@ async def test_nobody_waits_for_what_only_the_operator_can_change(
 
     assert time.monotonic() - asked_at < DEVELOPMENT_WAIT_SECONDS
     assert "Waiting" not in capsys.readouterr().err
+
+
+async def test_database_that_is_slow_for_a_moment_is_no_new_obstacle(
+    cluster: Cluster, fresh_database: DatabaseFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    database = await fresh_database()
+    watch = DatabaseWatch(load_settings(service_environ(database)))
+
+    async def look() -> None:
+        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(watch.look)
+
+    await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+    await look()
+    await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
+    blocking = await database.connect()
+    async with blocking.transaction():
+        await blocking.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        await look()
+        told_once = [record.getMessage() for record in caplog.records if record.name == watch.__module__]
+        await look()
+    told_twice = caplog.text
+    await look()
+    await blocking.close()
+
+    assert len(told_once) == 1
+    assert "not currently accepting connections" in told_once[0]
+    assert "TimeoutError" in told_twice
+    assert "the database is there" in caplog.text
