@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -119,7 +120,9 @@ class EmbeddedPostgres:
                 "directory."
             )
         deadline = time.monotonic() + START_SECONDS
-        while (state := _PostmasterFile.read(self.directory)) is None or not state.is_ready:
+        data = self.directory.resolve()
+        # After a loss of power the file is there before its server is.
+        while (state := _PostmasterFile.read(data)) is None or not (state.is_ready and _serves(state.pid, data)):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"{self.directory} is in use, but its server does not start.")
             time.sleep(POLL_SECONDS)
@@ -231,7 +234,13 @@ def _initialise(data: Path, binaries: Path, account: Account | None) -> None:
     command = [str(binaries / "initdb"), "-D", str(draft), "-U", "postgres", "--auth=trust", "--no-locale"]
     command += ["--encoding=UTF8", "--no-sync"]
     result = subprocess.run(  # noqa: S603 - our own command
-        command, check=False, capture_output=True, text=True, **_as(account)
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        # Left alone, it would go on writing where the next start makes room.
+        preexec_fn=_parent_death_signal(signal.SIGKILL),
+        **_as(account),
     )
     if result.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
@@ -254,13 +263,14 @@ def _end_leftover(data: Path) -> None:
     state = _PostmasterFile.read(data)
     if state is None or not _exists(state.pid):
         return  # What a dead server left is PostgreSQL's own to judge.
-    if str(data) not in _command_line(state.pid):
-        (data / "postmaster.pid").unlink()
+    if not _serves(state.pid, data):
+        (data / "postmaster.pid").unlink(missing_ok=True)
         return
     logger.info("stopping the PostgreSQL that an earlier run left in %s", data)
-    os.kill(state.pid, signal.SIGINT)
+    with suppress(ProcessLookupError):  # It may be ending already.
+        os.kill(state.pid, signal.SIGINT)
     deadline = time.monotonic() + STOP_SECONDS
-    while str(data) in _command_line(state.pid):
+    while _serves(state.pid, data):
         if time.monotonic() > deadline:
             raise ConfigurationError(f"{data} is in use by process {state.pid}, which does not end; stop it.")
         time.sleep(POLL_SECONDS)
@@ -272,6 +282,10 @@ def _exists(pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _serves(pid: int, data: Path) -> bool:
+    return str(data) in _command_line(pid)
 
 
 def _command_line(pid: int) -> str:
