@@ -157,7 +157,7 @@ def create_app(
         try:
             yield
         finally:
-            await _end(background)
+            await end_tasks(background)
             hasher.close()
             fast_lane.close()
             await engine.dispose()
@@ -212,7 +212,7 @@ def create_app(
     return Envelope(litestar, settings, has_to_leave, metrics, tracing)
 
 
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:
     """Cancel until they have ended: what fails while a task is cancelled can take the place of the cancellation."""
     while pending := [task for task in tasks if not task.done()]:
         for task in pending:

@@ -3,8 +3,6 @@
 import ctypes
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.sharedctypes import RawValue
@@ -12,26 +10,19 @@ from typing import Any
 
 from granian.server.common import AbstractServer
 
-FINISH_SECONDS = 8
-"""Requests in flight get this long, once nothing new is accepted."""
-LOOK_SECONDS = 0.5
-LOST_SECONDS = 2.0
-"""After which a worker that should end did not hear of it."""
-
 logger = logging.getLogger(__name__)
 
 
 class Draining:
     """What the main process and its workers know of the end.
 
-    The workers inherit two bytes of shared memory. There is no lock: a signal handler must not wait for one.
+    The workers inherit one byte of shared memory. There is no lock: a signal handler must not wait for one.
     """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._main_process = os.getpid()
         self._has_begun = RawValue(ctypes.c_bool, False)  # noqa: FBT003 - the initial value
-        self._has_ended = RawValue(ctypes.c_bool, False)  # noqa: FBT003 - the initial value
         self._ends_at: float | None = None
         self._is_told = False
 
@@ -61,28 +52,6 @@ class Draining:
             )
         return time.monotonic() >= self._ends_at
 
-    def end(self) -> None:
-        """For the main process, before it tells its workers to end."""
-        self._has_ended.value = True
-
-    def end_worker_in_time(self) -> None:
-        """For a worker, which is told by one signal, and would serve for ever if that is lost.
-
-        A signal that comes before there is a loop, or between two runs of it, is heard by nobody. So a thread repeats
-        it; and where the main process is dead, nobody else would kill a worker that hangs.
-        """
-        threading.Thread(target=self._repeat_signal, daemon=True).start()
-
-    def _repeat_signal(self) -> None:
-        while not self._has_ended.value and os.getppid() == self._main_process:
-            time.sleep(LOOK_SECONDS)
-        time.sleep(LOST_SECONDS)
-        deadline = time.monotonic() + FINISH_SECONDS
-        while time.monotonic() < deadline:
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(LOOK_SECONDS)
-        os._exit(1)
-
 
 class MainLoopInterrupt:
     """What the main thread of `server` waits for, in place of a `threading.Event`.
@@ -101,7 +70,7 @@ class MainLoopInterrupt:
         self._chore = chore
 
     def set(self) -> None:
-        """Nothing: whoever calls this has told the server what there is to do."""
+        """Nothing: whoever calls this has told the server that it ends, or which workers died."""
 
     def clear(self) -> None:
         """Nothing, as well."""
@@ -115,5 +84,3 @@ class MainLoopInterrupt:
             else:
                 self._chore()
                 time.sleep(self.POLL_SECONDS)
-        if server.interrupt_signal:
-            self._draining.end()

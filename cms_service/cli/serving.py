@@ -2,27 +2,38 @@
 
 import asyncio
 import gc
+import logging
+import multiprocessing
 import os
 import signal
 import socket
+import time
+from collections.abc import Callable
 from functools import partial
+from threading import Thread
 
 import rich_click as click
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server import Server
+from granian.server.mp import MPServer
 from litestar.types import ASGIApp
 
 from cms_service.app import create_app
 from cms_service.cli.console import EXIT_FAILURE, fail, prepare
-from cms_service.cli.draining import FINISH_SECONDS, Draining, MainLoopInterrupt
+from cms_service.cli.draining import Draining, MainLoopInterrupt
 from cms_service.cli.observing import Observing, observing
 from cms_service.cli.waiting import DEVELOPMENT_WAIT_SECONDS, DatabaseWatch, wait_for_database
 from cms_service.core.config import CONNECTIONS_PER_WORKER, Settings, configure_logging, log_dictconfig
 from cms_service.core.database import direct_url, end_with_parent, running_database, upgrade
 from cms_service.core.exceptions import ConfigurationError
 from cms_service.operating import GeneratedAdministrator, bootstrap_administrator, check_database
+
+FINISH_SECONDS = 8
+"""Requests in flight get this long, once nothing new is accepted."""
+LOOK_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
 
 
 @click.command()
@@ -65,7 +76,7 @@ def load_application(settings: Settings, draining: Draining, seen: Observing) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     end_with_parent(signal.SIGTERM)
-    draining.end_worker_in_time()
+    Thread(target=end_soon_after_main_process, daemon=True).start()
     configure_logging(settings)
     application = create_app(settings, draining.has_begun, seen.metrics(), seen.tracing(settings.public_url))
     # Hundreds of thousands of objects that stay until the end: looking through them again and again stops requests.
@@ -74,12 +85,25 @@ def load_application(settings: Settings, draining: Draining, seen: Observing) ->
     return application
 
 
+def end_soon_after_main_process() -> None:
+    """End this worker soon after its main process was killed, as nobody else would.
+
+    The signal that it gets then is lost where it comes before there is a loop, or between two runs of it. It is not
+    repeated: one too many makes granian wait for itself, with the interpreter's lock in its hand.
+    """
+    main_process = multiprocessing.parent_process()
+    while main_process is None or os.getppid() == main_process.pid:
+        time.sleep(LOOK_SECONDS)
+    time.sleep(FINISH_SECONDS)
+    os._exit(EXIT_FAILURE)
+
+
 def _run_server(settings: Settings, seen: Observing) -> None:
     watch = DatabaseWatch(settings)
     watch.look()  # A wrong secret key is told before anybody is served, where that can be known.
     refusals: list[ConfigurationError] = []
     draining = Draining(settings.drain_seconds)
-    server = Server(
+    server = MPServer(
         "cms_service",
         address=settings.host,
         port=settings.port,
@@ -118,14 +142,26 @@ def _run_server(settings: Settings, seen: Observing) -> None:
         signal.signal(signal.SIGHUP, hangup if hangup is signal.SIG_IGN else end)
         signal.signal(signal.SIGTERM, drain)
 
+    _serve(server, partial(load_application, settings, draining, seen))
+    if refusals:
+        raise refusals[0]
+
+
+def _serve(server: MPServer, load: Callable[[], ASGIApp]) -> None:
+    """Until the end, which no exception and no signal leaves half-done."""
     try:
-        server.serve(target_loader=partial(load_application, settings, draining, seen), wrap_loader=False)
+        server.serve(target_loader=load, wrap_loader=False)
+    except Exception:
+        if server.wrks:
+            # There may be no memory for another worker. The others end when this process does, but not the other way
+            # round: the interpreter would wait for them.
+            logger.exception("the workers cannot be looked after any more")
+            os._exit(EXIT_FAILURE)
+        raise
     finally:
         # It ends already. The interpreter, as it ends, would hand later signals back to the kernel, which kills.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-    if refusals:
-        raise refusals[0]
 
 
 def _refuse_taken_port(settings: Settings) -> None:

@@ -5,12 +5,13 @@ import logging
 import time
 
 import rich_click as click
+from asyncpg import InterfaceError, InternalClientError
 from sqlalchemy.exc import ProgrammingError
 
 from cms_service.cli.console import DATABASE_ERRORS, reason_of
 from cms_service.core.config import Settings
 from cms_service.core.database import current_revision, direct_url, shown_address, translate_error
-from cms_service.core.exceptions import ConfigurationError, NotMigrated, ServiceUnavailable
+from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.operating import check_database
 
 DEVELOPMENT_WAIT_SECONDS = 30
@@ -54,11 +55,10 @@ class DatabaseWatch:
     def _find_obstacle(self) -> str | None:
         try:
             asyncio.run(check_database(self._settings, LOOK_SECONDS))
-        except ConfigurationError:
-            raise
         except NotMigrated:
+            self._was_slow = False
             return "the database is not migrated: run `cms-service migrate`"
-        except Exception as error:  # noqa: BLE001 - what gets past here would leave the workers without a main process
+        except (ServiceUnavailable, *DATABASE_ERRORS, InterfaceError, InternalClientError) as error:
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
             was_slow, self._was_slow = self._was_slow, isinstance(cause, TimeoutError)
             if self._was_slow and not was_slow and self._obstacle is not None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import asyncpg
 import httpx
 import msgspec
 import pytest
@@ -76,6 +77,15 @@ async def is_refused(service: Service) -> bool:
     return False
 
 
+async def are_waiting(blocking: asyncpg.Connection, number: int) -> bool:
+    """Whether so many wait for the table of permissions."""
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'permissions'::regclass"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return bool(await blocking.fetchval(query) == number)
+
+
 async def test_nobody_who_heeds_readiness_notices_when_the_service_is_told_to_stop(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
@@ -89,13 +99,6 @@ async def test_nobody_who_heeds_readiness_notices_when_the_service_is_told_to_st
     )
     blocking = await database.connect()
 
-    async def waiting() -> bool:
-        query = (
-            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'permissions'::regclass"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
-        return bool(await blocking.fetchval(query) == 4)
-
     async with (
         service.client() as http,
         open_connections([service], 8) as connections,
@@ -107,7 +110,7 @@ async def test_nobody_who_heeds_readiness_notices_when_the_service_is_told_to_st
             await blocking.execute("LOCK TABLE permissions IN SHARE MODE")
             bodies = [msgspec.to_builtins(PermissionCreateFactory.build()) for _ in range(4)]
             writes = [asyncio.create_task(admin.post(PERMISSIONS, body)) for body in bodies]
-            await eventually(waiting)
+            await eventually(lambda: are_waiting(blocking, 4))
             told_at = time.monotonic()
             service.process.terminate()
 
@@ -185,6 +188,27 @@ async def test_killed_worker_is_replaced_while_the_others_serve(
         for connection in connections:
             traffic[(await connection.get(ME, headers=headers)).status_code] += 1
     assert traffic.keys() == {200}
+
+
+async def test_request_is_finished_when_the_main_process_is_killed(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    database = await fresh_database()
+    service = await service_factory(database, database_lock_timeout_seconds="30")
+    blocking = await database.connect()
+    async with service.client() as http:
+        admin = await sign_in(http, service.admin_email, service.admin_password)
+        async with blocking.transaction():
+            await blocking.execute("LOCK TABLE permissions IN SHARE MODE")
+            body = msgspec.to_builtins(PermissionCreateFactory.build())
+            writing = asyncio.create_task(admin.post(PERMISSIONS, body))
+            await eventually(lambda: are_waiting(blocking, 1))
+            service.process.kill()
+            await eventually(lambda: is_refused(service))
+        written = await writing
+    await blocking.close()
+
+    assert written.status_code == 201
 
 
 @pytest.fixture

@@ -312,7 +312,31 @@ async def test_serve_ends_well_when_many_signals_tell_it_at_once(
     assert service.process.returncode == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
+LEFT_ALONE = """
+import multiprocessing, os, signal, threading, time
+from cms_service.cli.serving import end_soon_after_main_process
+
+def work():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=end_soon_after_main_process, daemon=True).start()
+    time.sleep(60)
+
+multiprocessing.get_context("fork").Process(target=work).start()
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+async def test_worker_that_hears_no_signal_ends_when_the_main_process_is_killed() -> None:
+    command = [sys.executable, "-c", LEFT_ALONE]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+
+    async with asyncio.timeout(40):
+        # The output has ended when the last process that may write to it has.
+        output, _ = await process.communicate()
+    assert output == b""
+
+
 async def test_no_worker_stays_behind_when_the_main_process_is_killed(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:

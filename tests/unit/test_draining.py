@@ -2,8 +2,6 @@
 
 import logging
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -62,38 +60,6 @@ def test_end_of_draining_ends_the_server(server: MPServer) -> None:
     assert server.interrupt_signal
 
 
-WORKER = """
-import os, signal, time
-from cms_service.cli.draining import Draining
-
-draining = Draining(0)
-worker = os.fork()
-if worker == 0:
-    signal.signal(signal.SIGTERM, signal.{action})
-    draining.end_worker_in_time()
-    time.sleep(60)
-"""
-TOLD = "draining.end(); print(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]))"
-DEAD = "os._exit(0)"
-
-
-@pytest.mark.parametrize(
-    ("action", "main_process", "exit_code"),
-    [
-        pytest.param("SIG_DFL", TOLD, "-15", id="told"),
-        pytest.param("SIG_DFL", DEAD, "", id="left alone"),
-        pytest.param("SIG_IGN", DEAD, "", id="left alone and hanging", marks=pytest.mark.slow),
-    ],
-)
-def test_worker_ends_although_its_signal_was_lost(action: str, main_process: str, exit_code: str) -> None:
-    script = WORKER.format(action=action) + main_process
-    # The output has ended when the last process that may write to it has.
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=50)  # noqa: S603 - our own
-
-    assert (done.stdout.strip(), done.stderr) == (exit_code, "")
-
-
 def test_second_death_is_seen_although_the_first_was_cleared_meanwhile(server: MPServer) -> None:
     server.interrupt_children.append(1)
     interrupt = MainLoopInterrupt(server, Draining(0), lambda: pytest.fail("it waits on"))
@@ -105,8 +71,6 @@ def test_second_death_is_seen_although_the_first_was_cleared_meanwhile(server: M
 
 
 def test_signal_ends_the_waiting(server: MPServer) -> None:
-    signal.raise_signal(signal.SIGTERM)
-
-    wait(server, Draining(300))
+    MainLoopInterrupt(server, Draining(300), lambda: signal.raise_signal(signal.SIGTERM)).wait()
 
     assert server.interrupt_signal

@@ -120,9 +120,10 @@ class EmbeddedPostgres:
                 "directory."
             )
         deadline = time.monotonic() + START_SECONDS
-        data = self.directory.resolve()
         # After a loss of power the file is there before its server is.
-        while (state := _PostmasterFile.read(data)) is None or not (state.is_ready and _serves(state.pid, data)):
+        while (state := _PostmasterFile.read(self.directory)) is None or not (
+            state.is_ready and _serves(state.pid, self.directory.resolve())
+        ):
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"{self.directory} is in use, but its server does not start.")
             time.sleep(POLL_SECONDS)
