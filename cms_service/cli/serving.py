@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -89,13 +90,12 @@ def end_soon_after_main_process() -> None:
     """End this worker soon after its main process was killed, as nobody else would.
 
     The signal that it gets then is lost where it comes before there is a loop, or between two runs of it. It is not
-    repeated: one too many makes granian wait for itself, with the interpreter's lock in its hand.
+    repeated: the third makes granian wait for itself, with the interpreter's lock in its hand.
     """
     main_process = multiprocessing.parent_process()
     while main_process is None or os.getppid() == main_process.pid:
         time.sleep(LOOK_SECONDS)
-    time.sleep(FINISH_SECONDS)
-    os._exit(EXIT_FAILURE)
+    signal.alarm(FINISH_SECONDS)  # By the kernel, which needs no lock of the interpreter.
 
 
 def _run_server(settings: Settings, seen: Observing) -> None:
@@ -152,12 +152,12 @@ def _serve(server: MPServer, load: Callable[[], ASGIApp]) -> None:
     try:
         server.serve(target_loader=load, wrap_loader=False)
     except Exception:
-        if server.wrks:
-            # There may be no memory for another worker. The others end when this process does, but not the other way
-            # round: the interpreter would wait for them.
-            logger.exception("the workers cannot be looked after any more")
+        # There may be no memory for another worker.
+        logger.exception("the server cannot go on")
+        if multiprocessing.active_children():
+            # They end when this process does, but not the other way round: the interpreter would wait for them.
             os._exit(EXIT_FAILURE)
-        raise
+        sys.exit(EXIT_FAILURE)
     finally:
         # It ends already. The interpreter, as it ends, would hand later signals back to the kernel, which kills.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

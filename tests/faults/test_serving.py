@@ -14,6 +14,7 @@ import msgspec
 import pytest
 from sqlalchemy.engine import make_url
 
+from cms_service.cli.serving import FINISH_SECONDS
 from cms_service.core.database import upgrade
 from tests.api.cluster import open_connections
 from tests.api.problems import code_of
@@ -205,6 +206,7 @@ async def test_request_is_finished_when_the_main_process_is_killed(
             await eventually(lambda: are_waiting(blocking, 1))
             service.process.kill()
             await eventually(lambda: is_refused(service))
+            await asyncio.sleep(FINISH_SECONDS / 2)  # It is given time, too.
         written = await writing
     await blocking.close()
 

@@ -319,6 +319,7 @@ from cms_service.cli.serving import end_soon_after_main_process
 def work():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=end_soon_after_main_process, daemon=True).start()
+    print("left alone", flush=True)
     time.sleep(60)
 
 multiprocessing.get_context("fork").Process(target=work).start()
@@ -334,7 +335,7 @@ async def test_worker_that_hears_no_signal_ends_when_the_main_process_is_killed(
     async with asyncio.timeout(40):
         # The output has ended when the last process that may write to it has.
         output, _ = await process.communicate()
-    assert output == b""
+    assert (output, process.returncode) == (b"left alone\n", 0)
 
 
 async def test_no_worker_stays_behind_when_the_main_process_is_killed(

@@ -71,6 +71,16 @@ def test_second_death_is_seen_although_the_first_was_cleared_meanwhile(server: M
 
 
 def test_signal_ends_the_waiting(server: MPServer) -> None:
-    MainLoopInterrupt(server, Draining(300), lambda: signal.raise_signal(signal.SIGTERM)).wait()
+    rounds = 0
+
+    def chore() -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 1:
+            signal.raise_signal(signal.SIGTERM)
+        else:
+            pytest.fail("it waits on")
+
+    MainLoopInterrupt(server, Draining(300), chore).wait()
 
     assert server.interrupt_signal
