@@ -26,13 +26,13 @@ from cms_service.cli.draining import Draining, MainLoopInterrupt
 from cms_service.cli.observing import Observing, observing
 from cms_service.cli.waiting import DEVELOPMENT_WAIT_SECONDS, DatabaseWatch, wait_for_database
 from cms_service.core.config import CONNECTIONS_PER_WORKER, Settings, configure_logging, log_dictconfig
-from cms_service.core.database import direct_url, end_with_parent, running_database, upgrade
+from cms_service.core.database import direct_url, running_database, upgrade
 from cms_service.core.exceptions import ConfigurationError
 from cms_service.operating import GeneratedAdministrator, bootstrap_administrator, check_database
 
 FINISH_SECONDS = 8
 """Requests in flight get this long, once nothing new is accepted."""
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,6 @@ def load_application(settings: Settings, draining: Draining, seen: Observing) ->
     # Handlers come with the fork; until granian sets its own, they would swallow what is meant to end this process.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
-    end_with_parent(signal.SIGTERM)
     Thread(target=end_soon_after_main_process, daemon=True).start()
     configure_logging(settings)
     application = create_app(settings, draining.has_begun, seen.metrics(), seen.tracing(settings.public_url))
@@ -87,15 +86,16 @@ def load_application(settings: Settings, draining: Draining, seen: Observing) ->
 
 
 def end_soon_after_main_process() -> None:
-    """End this worker soon after its main process was killed, as nobody else would.
+    """End this worker, with its requests finished, when its main process was killed, as nobody else would.
 
-    The signal that it gets then is lost where it comes before there is a loop, or between two runs of it. It is not
-    repeated: the third makes granian wait for itself, with the interpreter's lock in its hand.
+    By the kernel's clock: a signal that comes before granian listens for it is lost, or makes it wait for itself with
+    the interpreter's lock in its hand. So the clock is set first.
     """
     main_process = multiprocessing.parent_process()
     while main_process is None or os.getppid() == main_process.pid:
         time.sleep(LOOK_SECONDS)
-    signal.alarm(FINISH_SECONDS)  # By the kernel, which needs no lock of the interpreter.
+    signal.alarm(FINISH_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _run_server(settings: Settings, seen: Observing) -> None:
