@@ -345,7 +345,7 @@ async def test_no_worker_stays_behind_when_the_main_process_is_killed(
 
     service.process.kill()
 
-    async with asyncio.timeout(30), service.client() as client:
+    async with asyncio.timeout(10), service.client() as client:
         await wait_until_refused(client)
 
 
