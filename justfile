@@ -6,6 +6,8 @@ set positional-arguments
 # Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Only what
 # nobody else needs gets an environment of its own.
 export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
+# An empty value switches it off: interpreters that compile everything anew take three times as long to start.
+export PYTHONDONTWRITEBYTECODE := ""
 
 # What `requirements.lock` is made of: everything that runs in production, nothing that only develops.
 shipped := "--quiet --format requirements-txt --no-default-groups --no-emit-project --no-annotate --no-header"

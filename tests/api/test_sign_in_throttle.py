@@ -476,7 +476,7 @@ async def test_attempt_that_a_full_queue_refused_does_not_count(
     users, closed = [await register() for _ in range(12)], await register()
     many = "INSERT INTO throttles (purpose, subject, failures) VALUES ('account', $1, $2)"
     await db.execute(many, UUID(closed.id).bytes, MOST_GUESSES - 1)
-    busy = await service_factory(database, hash_concurrency="1", hash_queue_size="1")
+    busy = await service_factory(database, hash_concurrency="1", hash_queue_size="1", password_hashing="standard")
     async with busy.client() as http:
         futile = [guess(http, closed.email) for _ in range(4)]
         responses = await asyncio.gather(*(guess(http, user.email) for user in users for _ in range(3)), *futile)

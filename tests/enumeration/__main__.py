@@ -52,7 +52,7 @@ def main() -> None:
     attempts = draw_attempts(WARM_UP_ROUNDS + rounds)
     with server() as database, TemporaryDirectory() as directory:
         asyncio.run(open_accounts(database, attempts))
-        service = Service(service_environ(database), Path(directory))
+        service = Service(service_environ(database, password_hashing="standard"), Path(directory))
         try:
             asyncio.run(service.wait_until_ready())
             measured = _measure(service.port, attempts)[WARM_UP_ROUNDS * len(KINDS) :]

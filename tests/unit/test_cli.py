@@ -17,7 +17,16 @@ from cms_service.cli import console, serving
 from cms_service.core.config import load_settings, read_environment, render_env_example, render_settings_reference
 from cms_service.operating import GeneratedAdministrator
 from tests.eventually import eventually
-from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, reserve_port, service_environ, sign_in
+from tests.fixtures import (
+    Database,
+    DatabaseFactory,
+    Service,
+    ServiceFactory,
+    production_environ,
+    reserve_port,
+    service_environ,
+    sign_in,
+)
 
 PASSWORD = "fifteen characters or more"
 CANARY = "Zq81-database-canary"
@@ -354,8 +363,7 @@ async def test_production_serves_before_the_database_is_migrated(
     fresh_database: DatabaseFactory, tmp_path: Path
 ) -> None:
     database = await fresh_database(is_migrated=False)
-    environ = service_environ(database, env="production", public_url="https://accounts.example.org")
-    service = Service(environ, tmp_path)
+    service = Service(production_environ(database), tmp_path)
 
     async def is_told() -> bool:
         return "run `cms-service migrate`" in service.log.read_text()
