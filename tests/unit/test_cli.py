@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
-import msgspec
 import pytest
 
 from cms_service import cli
@@ -20,10 +19,12 @@ from tests.eventually import eventually
 from tests.fixtures import (
     Database,
     DatabaseFactory,
+    Outcome,
     Service,
     ServiceFactory,
     production_environ,
     reserve_port,
+    run_command,
     service_environ,
     sign_in,
 )
@@ -31,12 +32,6 @@ from tests.fixtures import (
 PASSWORD = "fifteen characters or more"
 CANARY = "Zq81-database-canary"
 UNREACHABLE = f"postgresql://cms:{CANARY}@127.0.0.1:1/cms"
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    code: int
-    out: str
-    err: str
 
 
 class Call(Protocol):
@@ -64,16 +59,8 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 
 async def run(database: Database, *arguments: str, stdin: str = "", **overrides: str) -> Outcome:
-    """Run a command in a process of its own, on the database."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cms_service", *arguments),
-        env=service_environ(database, **overrides),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate(stdin.encode())
-    return Outcome(process.returncode or 0, out.decode(), err.decode())
+    """Run a command on the database."""
+    return await run_command(service_environ(database, **overrides), *arguments, stdin=stdin)
 
 
 async def wait_until_refused(client: httpx.AsyncClient) -> None:
