@@ -195,7 +195,8 @@ container-check:
 ci:
     .ci/suites test check test-slow fuzz test-revocation test-verifiers test-sdk test-contract test-enumeration test-browser test-generators container-check docs
 
-# What takes too long for every change: the long fuzz run and the large sample of sign-ins; takes half an hour.
+# What takes too long for every change: the long fuzz run, the large sample of sign-ins, examples that nobody has seen.
 ci-nightly:
+    pytest -n 2 --dist loadfile -m "not slow and not fault" --hypothesis-profile nightly tests/unit
     python -m tests.fuzz --examples 8 --seed 1 2 3 4 5
     python -m tests.enumeration --rounds 2000

@@ -310,11 +310,13 @@ async def test_serve_ends_well_when_many_signals_tell_it_at_once(
 
 LEFT_ALONE = """
 import multiprocessing, os, signal, threading, time
-from cms_service.cli.serving import end_soon_after_main_process
+from cms_service.cli import serving
+
+serving.FINISH_SECONDS = 2
 
 def work():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=end_soon_after_main_process, daemon=True).start()
+    threading.Thread(target=serving.end_soon_after_main_process, daemon=True).start()
     print("left alone", flush=True)
     time.sleep(60)
 
@@ -334,6 +336,7 @@ async def test_worker_that_hears_no_signal_ends_when_the_main_process_is_killed(
     assert (output, process.returncode) == (b"left alone\n", 0)
 
 
+@pytest.mark.timing
 async def test_no_worker_stays_behind_when_the_main_process_is_killed(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
