@@ -103,6 +103,13 @@ async def test_sessions_that_a_sign_in_ends_are_on_record_when_a_user_has_too_ma
         user.id,
         MOST_SESSIONS - 1,
     )
+    # One that has ended does not count, and does not end again.
+    await db.execute(
+        "INSERT INTO refresh_tokens (id, user_id, secret, idle_expires_at, expires_at, last_used_at, revoked_at) "
+        "VALUES (gen_random_uuid(), $1, '\\x00', now() + interval '1 day', now() + interval '1 day', "
+        "now() - interval '1 hour', now())",
+        user.id,
+    )
     request_id = unique("request")
     body = {"email": user.email, "password": user.password}
     answer = await user.http.post("/api/v1/auth/login", json=body, headers={"X-Request-ID": request_id})
