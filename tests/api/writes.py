@@ -401,12 +401,17 @@ async def _account_path(admin: Caller) -> str:
     return f"{ACCOUNTS}/{(await account(admin))['id']}"
 
 
+async def _role(admin: Caller) -> Json:
+    """A role that gives something, but not everything."""
+    return await given.role(admin, "articles:publish")
+
+
 def assigned(make_owner: Callable[[Caller], Awaitable[str]], replace: str, assign: str, withdraw: str) -> None:
     """Add the writes of the roles of one kind of account. `make_owner` makes an account and returns its path."""
 
     @writes(replace)
     async def prepare_replacement(admin: Caller, _: Register) -> Write:
-        owner, former, role = await make_owner(admin), await given.role(admin), await given.role(admin)
+        owner, former, role = await make_owner(admin), await _role(admin), await _role(admin)
         assert (await admin.put(f"{owner}/roles/{former['id']}")).is_success
         events = [
             of_assignment("role_withdrawn", owner, former["id"]),
@@ -416,20 +421,20 @@ def assigned(make_owner: Callable[[Caller], Awaitable[str]], replace: str, assig
 
     @writes(assign)
     async def prepare_assignment(admin: Caller, _: Register) -> Write:
-        owner, role = await make_owner(admin), await given.role(admin)
+        owner, role = await make_owner(admin), await _role(admin)
         event = of_assignment("role_assigned", owner, role["id"])
         return Write(admin, "PUT", f"{owner}/roles/{role['id']}", [event], {"reason": "Blog."})
 
     @writes(f"{assign} on other terms")
     async def prepare_change(admin: Caller, _: Register) -> Write:
-        owner, role = await make_owner(admin), await given.role(admin)
+        owner, role = await make_owner(admin), await _role(admin)
         assert (await admin.put(f"{owner}/roles/{role['id']}", {"reason": "Blog."})).is_success
         event = of_assignment("role_assigned", owner, role["id"])
         return Write(admin, "PUT", f"{owner}/roles/{role['id']}", [event], {"reason": "News."})
 
     @writes(withdraw)
     async def prepare_withdrawal(admin: Caller, _: Register) -> Write:
-        owner, role = await make_owner(admin), await given.role(admin)
+        owner, role = await make_owner(admin), await _role(admin)
         assert (await admin.put(f"{owner}/roles/{role['id']}")).is_success
         event = of_assignment("role_withdrawn", owner, role["id"])
         return Write(admin, "DELETE", f"{owner}/roles/{role['id']}", [event])
