@@ -29,15 +29,17 @@ unwarned := "tests/sdk/unwarned"
 generators := "uv run --quiet --isolated --only-group sdk"
 npm_install := "--no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error"
 
+# With COVERAGE=yes the tests measure which lines and branches of the service they run, in every process.
+pytest := if env("COVERAGE", "") == "yes" { "coverage run -m pytest" } else { "pytest" }
 elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation --ignore tests/contract --ignore tests/sdk --ignore tests/browser"
 
 # Run the tests on two workers; arguments go to pytest.
 test *args:
-    pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not fault" {{ elsewhere }} "$@"
+    {{ pytest }} -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not fault" {{ elsewhere }} "$@"
 
 # Run the tests that start replicas, break the database or try thousands of things; takes three minutes.
 test-slow *args:
-    pytest -n 2 --dist loadfile --no-loadscope-reorder -m "slow or fault" {{ elsewhere }} "$@"
+    {{ pytest }} -n 2 --dist loadfile --no-loadscope-reorder -m "slow or fault" {{ elsewhere }} "$@"
 
 # Verify tokens with jose while the keys rotate, and decide for a client of AuthZEN; needs Node.js 20 and its registry.
 test-verifiers:
@@ -192,8 +194,20 @@ container-check:
     .ci/container_steps
 
 # Everything that must pass before a change is merged, two suites at a time.
-ci:
-    .ci/suites test check test-slow fuzz test-revocation test-verifiers test-sdk test-contract test-enumeration test-browser test-generators container-check docs
+ci: && coverage-report
+    rm -rf build/coverage
+    COVERAGE=yes .ci/suites test fuzz check test-slow test-revocation test-verifiers test-sdk test-contract test-enumeration test-browser test-generators container-check docs
+
+# Run `just test` and `just test-slow`, and say which lines and branches of the service they have missed.
+coverage: && coverage-report
+    rm -rf build/coverage
+    COVERAGE=yes {{ just_executable() }} test
+    COVERAGE=yes {{ just_executable() }} test-slow
+
+# Tell what the last run with COVERAGE=yes has missed; fail when it is more than it was.
+coverage-report:
+    coverage combine --quiet
+    coverage report --sort=cover | tail -n 40
 
 # What takes too long for every change: the long fuzz run, the large sample of sign-ins, examples that nobody has seen.
 ci-nightly:
