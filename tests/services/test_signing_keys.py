@@ -181,6 +181,15 @@ async def test_operator_publishes_the_next_key_once(keys: Keys) -> None:
     assert successor.active_from - successor.published_at == DAY
 
 
+@pytest.mark.parametrize("is_immediate", [False, True])
+async def test_operator_makes_the_first_key_sign_at_once_when_there_is_none(keys: Keys, is_immediate: bool) -> None:
+    first = await keys.rotate(is_immediate=is_immediate)
+
+    assert await keys.states() == ["signing"]
+    assert first.retires_at is None
+    assert (await keys.ring().signer()).kid == first.kid
+
+
 async def test_operator_makes_a_new_key_sign_at_once(keys: Keys) -> None:
     await keys.keep_up()
 
