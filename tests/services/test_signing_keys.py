@@ -181,6 +181,13 @@ async def test_operator_publishes_the_next_key_once(keys: Keys) -> None:
     assert successor.active_from - successor.published_at == DAY
 
 
+async def test_first_key_is_made_when_a_process_needs_one(keys: Keys) -> None:
+    signer = await keys.ring().signer()
+
+    assert [key.kid for key in await keys.all()] == [signer.kid]
+    assert await keys.states() == ["signing"]
+
+
 @pytest.mark.parametrize("is_immediate", [False, True])
 async def test_operator_makes_the_first_key_sign_at_once_when_there_is_none(keys: Keys, is_immediate: bool) -> None:
     first = await keys.rotate(is_immediate=is_immediate)
