@@ -63,6 +63,7 @@ def test_unit_is_repeated_when_it_is_less_than_enough_with_what_stands_beside_it
     [
         pytest.param("kqzzz", False, id="2 of 5 repeat"),
         pytest.param("kqzzzz", True, id="3 of 6 repeat"),
+        pytest.param("kabcdzzzz", False, id="3 of 9 repeat, and 3 follow the alphabet"),
         pytest.param(f"{HARD[:6]}{'z' * 8}", True, id="7 beside them count"),
         pytest.param(f"{HARD[:7]}{'z' * 9}", False, id="8 beside them count"),
     ],
