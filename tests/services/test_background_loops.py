@@ -17,6 +17,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cms_service.app import create_app
 from cms_service.core.config import Settings, SigningAlgorithm, load_settings
 from cms_service.core.database import (
     ACCESS_CHANNEL,
@@ -38,6 +39,13 @@ from tests.fixtures import Database, DatabaseFactory, service_environ
 from tests.repositories.test_database_rules import add
 from tests.services.test_signing_keys import OLD, Keys
 
+LOOPS = {
+    "CacheKeeper.keep",
+    "Housekeeper.keep_house",
+    "KeyRing.keep_fresh",
+    "KeyUsage.keep_writing",
+    "Metrics.keep_fresh",
+}
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 ROUNDS = 4
 LEASE_SECONDS = 0.8
@@ -147,6 +155,16 @@ async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task
         assert not task.done(), "it ended by itself"
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_every_loop_of_a_process_has_its_tests_here(surroundings: Surroundings) -> None:
+    before = asyncio.all_tasks()
+
+    async with create_app(surroundings.settings).litestar.lifespan():
+        running_code: list[Any] = [task.get_coro() for task in asyncio.all_tasks() - before]
+
+    names = {coroutine.__qualname__ for coroutine in running_code if "cms_service" in coroutine.cr_code.co_filename}
+    assert names == LOOPS
 
 
 @pytest.fixture
