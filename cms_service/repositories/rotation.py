@@ -19,7 +19,7 @@ _ROTATION = Statement(
     update(RefreshToken)
     .where(
         RefreshToken.id == bindparam("session_id"),
-        # A token has room for counters that the column has not.
+        # A token can hold greater counters than the column can.
         RefreshToken.counter == bindparam("presented_counter", type_=BigInteger),
         bindparam("proof") == _PROOF,
         is_live(),

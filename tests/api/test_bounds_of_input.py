@@ -93,7 +93,7 @@ def parameters_of(operation: Operation) -> Iterator[Bound]:
 
 def members_of(operation: Operation) -> Iterator[Bound]:
     for content in described(operation).get("requestBody", {}).get("content", {}).values():
-        # What stands among the attributes of AuthZEN is looked at by services, which have tests of their own.
+        # Services check the attributes of AuthZEN; those checks have tests of their own.
         yield from (bound for bound in bounds_of(content["schema"], "") if "/properties/" not in bound.place)
 
 
@@ -105,7 +105,7 @@ def body_with(place: str, value: Any) -> Any:
 
 
 async def codes_of(caller: Caller, operation: Operation, place: str, value: Any) -> set[str]:
-    """What is wrong with the value there."""
+    """The codes of the faults that a request with the value at this place has."""
     kind, _, name = place.partition("/")
     options: dict[str, Any] = {"params": {"no_such": "1"}} if kind else {"json": body_with(place, value)}
     if kind == "query":

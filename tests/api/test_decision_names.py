@@ -22,7 +22,7 @@ QUESTIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "search/resource": lambda answer: answer["context"]["all"],
     "search/action": lambda answer: bool(answer["results"]),
 }
-"""What can be asked about a named account, and how the answer says that it may."""
+"""Each endpoint that takes the name of an account, and how its answer says that the account is allowed."""
 
 
 async def may(admin: Caller, name: str, permission: str, kind: str = "user") -> bool:

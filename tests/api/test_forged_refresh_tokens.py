@@ -1,4 +1,4 @@
-"""Refresh tokens with a right tag, as somebody forges them who has our secret key and cannot read the database."""
+"""Forged refresh tokens with a correct tag: the attacker has the secret key and cannot read the database."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
@@ -24,7 +24,7 @@ FOREIGN_SECRET = b"s" * SECRET_BYTES
 
 
 class Session(msgspec.Struct, frozen=True):
-    """What the row of a session says."""
+    """The row of a session."""
 
     id: UUID
     secret: bytes
@@ -32,7 +32,7 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What a refresh token says."""
+    """The payload of a refresh token."""
 
     session_id: UUID
     counter: int

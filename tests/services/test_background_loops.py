@@ -1,4 +1,4 @@
-"""What a process does beside its requests: each loop works when that is due, not before, and pauses between rounds.
+"""The background loops of a process: each works when that is due, not before, and pauses between rounds.
 
 Pauses are only measured from below: a slow machine makes them longer.
 """
@@ -100,7 +100,7 @@ class Surroundings:
 
     @property
     def work(self) -> WorkFactory:
-        """Whoever opens a unit of work is noted."""
+        """Opens units of work, and notes each."""
 
         def open_work() -> AbstractAsyncContextManager[UnitOfWork]:
             self.watch.note()
@@ -110,7 +110,7 @@ class Surroundings:
 
     @asynccontextmanager
     async def open_line(self) -> AsyncIterator[DirectLine]:
-        """Whoever opens a line is noted, and so is each statement on it."""
+        """Open a line; note this, and each statement on it."""
         self.watch.note()
         async with DirectLine.open(self.settings, ACCESS_CHANNEL, LEASE_SECONDS) as line:
             line._connection.add_query_logger(self.watch.note)
@@ -321,7 +321,7 @@ class KeyUses:
         self.usage.note(key_id)
 
     async def is_written(self, key_id: UUID) -> bool:
-        """Whether its use was written. From here on it looks as if it was not."""
+        """Whether its use was written. Clears the column, so that the next use shows."""
 
         forget = "UPDATE api_keys SET last_used_at = NULL WHERE id = $1 AND last_used_at IS NOT NULL"
         return await self._sql.execute(forget, key_id) == "UPDATE 1"

@@ -39,7 +39,7 @@ ASKER = Principal(subject_type=SubjectType.service, subject_id=uuid4(), permissi
 
 
 class People(msgspec.Struct, frozen=True):
-    """Who is asked about, and what about."""
+    """The accounts and the credentials that the cases use."""
 
     kind: str
     user: given.Json
@@ -58,7 +58,7 @@ class People(msgspec.Struct, frozen=True):
 
 
 class Process:
-    """What decides in one process. Its fast lane has one connection, whose statements can be counted."""
+    """The parts of one process that decide. Its fast lane has one connection, whose statements can be counted."""
 
     def __init__(self, lane: FastLane, tokens: AccessTokenReader, *, is_trusted: bool) -> None:
         self._lane = lane
@@ -186,7 +186,7 @@ CASES: dict[str, tuple[Act, Costs]] = {
     "user with the wildcard itself": (ask(lambda people: people.wild_user["id"], "*"), (2, 1, 0)),
     "undefined permission under a wildcard": (ask(lambda people: people.wild_user["id"], "burn"), (3, 2, 0)),
     "undefined permission without a wildcard": (ask(lambda people: people.user["id"], "burn"), (2, 1, 0)),
-    # What is not there is not remembered: it may be there the next moment.
+    # Missing accounts are not remembered: they may be created at any moment.
     "sleeping user by id": (ask(lambda people: people.sleeping_user["id"]), (3, 3, 3)),
     "sleeping user by e-mail address": (ask(lambda people: people.sleeping_user["email"]), (2, 2, 2)),
     "unknown id": (ask(lambda _: str(uuid4())), (3, 3, 3)),

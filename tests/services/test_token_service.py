@@ -1,4 +1,4 @@
-"""What becomes of a refresh token that the rotation has refused."""
+"""Refresh tokens that the rotation has refused."""
 
 import asyncpg
 import pytest
