@@ -39,7 +39,7 @@ FREE = 5
 BEFORE_A_REFUSAL = FREE + 1
 """The first delay is so short that the service sits it out."""
 DELAYS_END_AFTER = (1, 3, 7, 15, 31)
-"""Seconds after the free attempts in which one more attempt is possible, and two more …."""
+"""After this many seconds of guessing, 1, 2, 3 … attempts beyond the free ones have been let through."""
 
 
 async def guess(http: httpx.AsyncClient, email: str, password: str = WRONG, **options: Any) -> httpx.Response:
@@ -108,11 +108,21 @@ async def test_attempts_wait_after_five_failures(register: Register, db: asyncpg
     assert code_of(await guess(ada.http, ada.email, ada.password), 429) == "rate_limited"
 
 
-async def test_service_sits_out_the_first_delay(register: Register) -> None:
+@pytest.mark.parametrize("way", ["account", "address", "device", "reauthenticate", "password"])
+async def test_service_sits_out_the_first_delay(register: Register, way: str) -> None:
     ada = await register()
+    nobody, device_token = f"{unique('nobody')}@example.org", await device_token_of(ada)
+    change = {"current_password": WRONG, "new_password": "nine red foxes under a bridge"}
+    attempts: dict[str, Callable[[], Awaitable[httpx.Response]]] = {
+        "account": lambda: guess(ada.http, ada.email),
+        "address": lambda: guess(ada.http, nobody),
+        "device": lambda: login_from_device(ada, device_token, WRONG),
+        "reauthenticate": lambda: ada.post("/api/v1/auth/reauthenticate", {"password": WRONG}),
+        "password": lambda: ada.post("/api/v1/users/me/password", change),
+    }
 
     for _ in range(FREE + 1):
-        assert code_of(await guess(ada.http, ada.email), 401) == "invalid_credentials"
+        assert code_of(await attempts[way](), 401) == "invalid_credentials"
 
 
 async def test_delay_doubles_with_every_failure(register: Register, db: asyncpg.Connection) -> None:
@@ -210,17 +220,44 @@ async def test_replicas_count_together_while_the_secret_key_changes(
         assert code_of(await guess(other, email), 429) == "rate_limited"
 
 
+@pytest.fixture(scope="module")
+async def hashing(
+    database: Database, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Clients of a service whose hashes take their time, so that attempts overlap while passwords are checked."""
+    environ = service_environ(database, public_url=service.url, password_hashing="standard")
+    running = Service(environ, tmp_path_factory.mktemp("hashing"))
+    try:
+        await running.wait_until_ready()
+        async with running.client() as http:
+            yield http
+    finally:
+        await running.stop()
+    running.refuse_tracebacks()
+
+
+async def with_standard_hash(caller: Caller, http: httpx.AsyncClient) -> Caller:
+    """The user at another service, where a sign-in has renewed the hash."""
+    assert (await login(http, caller.email, caller.password)).status_code == 200
+    caller.http = http
+    return caller
+
+
 @pytest.mark.timing
-async def test_correct_logins_are_all_let_in_however_many_come_at_once(register: Register) -> None:
-    ada = await register()
+async def test_correct_logins_are_all_let_in_however_many_come_at_once(
+    register: Register, hashing: httpx.AsyncClient
+) -> None:
+    ada = await with_standard_hash(await register(), hashing)
 
     responses = await asyncio.gather(*(login(ada.http, ada.email, ada.password) for _ in range(32)))
 
     assert Counter(response.status_code for response in responses) == {200: 32}
 
 
-async def test_guesses_at_once_are_held_up_too(register: Register, db: asyncpg.Connection) -> None:
-    ada = await register()
+async def test_guesses_at_once_are_held_up_too(
+    register: Register, hashing: httpx.AsyncClient, db: asyncpg.Connection
+) -> None:
+    ada = await with_standard_hash(await register(), hashing)
 
     began_at = time.monotonic()
     responses = await asyncio.gather(*(guess(ada.http, ada.email) for _ in range(50)))
@@ -273,8 +310,10 @@ async def test_device_tokens_count_for_nothing_once_the_password_was_changed(
 
 
 @pytest.mark.timing
-async def test_logins_with_one_device_token_at_once_do_not_block_each_other(register: Register) -> None:
-    ada = await register()
+async def test_logins_with_one_device_token_at_once_do_not_block_each_other(
+    register: Register, hashing: httpx.AsyncClient
+) -> None:
+    ada = await with_standard_hash(await register(), hashing)
     device_token = await device_token_of(ada)
     await guess(ada.http, ada.email)
 

@@ -9,7 +9,7 @@ from tests.api import given, machines
 from tests.factories import unique
 from tests.fixtures import Caller, DatabaseFactory, ServiceFactory, sign_in
 
-BURSTS, REQUESTS = 10, 30
+BURSTS, REQUESTS = 3, 100
 # Who keeps the memory fresh has a connection of its own, which is busy whether anybody asks or not.
 LAST_STATEMENTS = """
 SELECT pid, query_start FROM pg_stat_activity

@@ -266,7 +266,7 @@ async def test_service_recovers_when_it_was_started_before_its_database(director
         await asyncio.to_thread(upgrade, postgres.database.url)
 
         assert (await http.post(REGISTER, json=account)).status_code == 201
-        await eventually(lambda: is_ready(http))
+        assert await is_ready(http)
         postgres.crash()
         assert_unavailable(await http.post(REGISTER, json=account))
     await service.stop()

@@ -206,7 +206,7 @@ async def test_request_is_finished_when_the_main_process_is_killed(
             await eventually(lambda: are_waiting(blocking, 1))
             service.process.kill()
             await eventually(lambda: is_refused(service))
-            await asyncio.sleep(FINISH_SECONDS / 4)  # It is given time, too.
+            await asyncio.sleep(FINISH_SECONDS / 2)  # It is given time, too.
         written = await writing
     await blocking.close()
 

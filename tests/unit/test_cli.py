@@ -336,7 +336,6 @@ async def test_worker_that_hears_no_signal_ends_when_the_main_process_is_killed(
     assert (output, process.returncode) == (b"left alone\n", 0)
 
 
-@pytest.mark.timing
 async def test_no_worker_stays_behind_when_the_main_process_is_killed(
     fresh_database: DatabaseFactory, service_factory: ServiceFactory
 ) -> None:
