@@ -6,7 +6,7 @@ set positional-arguments
 # Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Only what
 # nobody else needs gets an environment of its own.
 export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
-# An empty value switches it off: interpreters that compile everything anew take three times as long to start.
+# Empty means unset. Where it is set, every interpreter compiles everything anew and takes three times as long to start.
 export PYTHONDONTWRITEBYTECODE := ""
 
 # What `requirements.lock` is made of: everything that runs in production, nothing that only develops.
@@ -46,7 +46,7 @@ test-verifiers:
     mkdir -p build/verifiers
     cp tests/verifiers/package.json build/verifiers
     npm install --prefix build/verifiers {{ npm_install }}
-    uv run --quiet --group verifiers pytest -n 3 --dist worksteal tests/verifiers
+    uv run --quiet --isolated --group verifiers pytest -n 3 --dist worksteal tests/verifiers
 
 # Make the clients for Python and TypeScript from openapi.json into build/sdk; needs Node.js 20 and its registry.
 sdk:
@@ -84,7 +84,7 @@ test-contract *args: _contract-tools
 
 # Use the reference page in a real browser; needs Chromium.
 test-browser *args:
-    uv run --quiet --group browser pytest tests/browser "$@"
+    uv run --quiet --isolated --group browser pytest tests/browser "$@"
 
 # Take the picture of the reference page for the README anew; needs Chromium.
 screenshot: test-browser
@@ -204,12 +204,12 @@ coverage: && coverage-report
     COVERAGE=yes {{ just_executable() }} test
     COVERAGE=yes {{ just_executable() }} test-slow
 
-# Tell what the last run with COVERAGE=yes has missed; fail when it is more than it was.
+# List what the last run with COVERAGE=yes has missed; fail below the bound in pyproject.toml.
 coverage-report:
     coverage combine --quiet
     coverage report --sort=cover | tail -n 40
 
-# What takes too long for every change: the long fuzz run, the large sample of sign-ins, examples that nobody has seen.
+# Run what is too slow for every change: the long fuzz run, the large sample of sign-ins, new examples for the properties.
 ci-nightly:
     pytest -n 2 --dist loadfile -m "not slow and not fault" --hypothesis-profile nightly tests/unit
     python -m tests.fuzz --examples 8 --seed 1 2 3 4 5

@@ -20,7 +20,7 @@ GUIDE = Path(__file__).parents[1] / "docs/guides/verify-tokens.md"
 ISSUER = "https://accounts.example.org"
 ME = "/api/v1/users/me"
 PAUSE_SECONDS = 0.05
-"""Between two tokens, and between two checks: a machine that does nothing else would be too slow for its own keys."""
+"""Between two tokens, and between two checks. It leaves the service enough CPU to rotate its keys on time."""
 AHEAD_SECONDS = "8"
 AHEAD = {"public_url": ISSUER, "signing_key_ahead_seconds": AHEAD_SECONDS}
 

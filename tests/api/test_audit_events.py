@@ -28,7 +28,7 @@ FACTS = MEMBERS - {"id", "at", "request_id"}
 
 
 async def rows_of(db: asyncpg.Connection, request_id: str) -> list[Json]:
-    """What is on record of the request, seen from outside the service."""
+    """Return the committed audit events of the request, in the order in which they were written."""
     rows = await db.fetch("SELECT * FROM audit_events WHERE request_id = $1 ORDER BY id", request_id)
     return [dict(row) | {name: row[name] and json.loads(row[name]) for name in ("before", "after")} for row in rows]
 

@@ -43,6 +43,7 @@ def test_contracts_hold_for_both_versions(project: Path) -> None:
 
 
 async def test_both_versions_are_documented_and_served(project: Path, database: Database) -> None:
+    # With a variable of its own it starts a new interpreter, which imports the copy.
     service = Service({"PYTHONPATH": str(project), **service_environ(database)}, project)
     try:
         await service.wait_until_ready()

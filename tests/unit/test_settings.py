@@ -264,7 +264,7 @@ def test_cheap_hashing_is_refused_in_production() -> None:
     assert load_settings(DEVELOPMENT).password_hashing is PasswordHashing.STANDARD
     assert load_settings({**DEVELOPMENT, "CMS_PASSWORD_HASHING": "cheapest"}).password_hashing == "cheapest"
     message = refusal({**PRODUCTION, "CMS_PASSWORD_HASHING": "cheapest"})
-    assert message == "CMS_PASSWORD_HASHING is cheapest; expected standard."
+    assert message == "CMS_PASSWORD_HASHING is cheapest; expected standard in production."
 
 
 def test_previous_secret_key_is_as_strict_as_the_present_one() -> None:

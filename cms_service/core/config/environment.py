@@ -161,7 +161,9 @@ def _refuse_placeholders(values: Mapping[str, Any], _: Mapping[str, str]) -> Non
 
 def _refuse_cheap_hashing(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
     if values["environment"] is Environment.PRODUCTION and values["password_hashing"] is not PasswordHashing.STANDARD:
-        raise ConfigurationError(f"CMS_PASSWORD_HASHING is {values['password_hashing']}; expected standard.")
+        raise ConfigurationError(
+            f"CMS_PASSWORD_HASHING is {values['password_hashing']}; expected standard in production."
+        )
 
 
 _GENERATED = ("CMS_SECRET_KEY", "CMS_SECRET_KEY_PREVIOUS", "CMS_METRICS_TOKEN")
