@@ -33,7 +33,7 @@ npm_install := "--no-package-lock --ignore-scripts --no-audit --no-fund --loglev
 pytest := if env("COVERAGE", "") == "yes" { "coverage run -m pytest" } else { "pytest" }
 elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation --ignore tests/contract --ignore tests/sdk --ignore tests/browser"
 
-# Run the tests on two workers; arguments go to pytest.
+# Run the tests on two workers, in three to four minutes; arguments go to pytest.
 test *args:
     {{ pytest }} -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not fault" {{ elsewhere }} "$@"
 
