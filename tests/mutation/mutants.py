@@ -76,7 +76,7 @@ def draw(mutants: Iterable[Mutant], seed: int) -> list[Mutant]:
     chance = random.Random(seed)  # noqa: S311 - no secret
     keys = sorted(places)
     chance.shuffle(keys)
-    return [chance.choice(places[key]) for key in keys]
+    return [chance.choice(sorted(places[key], key=lambda mutant: mutant.id)) for key in keys]
 
 
 class _Around(msgspec.Struct, frozen=True):

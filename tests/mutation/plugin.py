@@ -25,8 +25,8 @@ class Plan(msgspec.Struct, frozen=True):
     """The file for the events."""
     selected: frozenset[str] | None = None
     """Ids of the tests to run; None: all that are collected."""
-    known: frozenset[str] = frozenset()
-    """Ids of the tests that there are without a fault. One that only the fault brings about is run too."""
+    known: frozenset[str] | None = None
+    """Ids of the tests that there are without a fault: one that only the fault brings about is run too."""
     is_recorded: bool = False
 
 
@@ -72,7 +72,11 @@ class _Observer:
         selected, known = self._plan.selected, self._plan.known
         files = list(dict.fromkeys(argument.partition("::")[0] for argument in config.args))
         places = {file: place for place, file in enumerate(files)}
-        chosen = [item for item in items if selected is None or item.nodeid in selected or item.nodeid not in known]
+
+        def is_chosen(name: str) -> bool:
+            return selected is None or name in selected or (known is not None and name not in known)
+
+        chosen = [item for item in items if is_chosen(item.nodeid)]
         left = set(items) - set(chosen)
         chosen.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
         config.hook.pytest_deselected(items=[item for item in items if item in left])

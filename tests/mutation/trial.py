@@ -81,7 +81,7 @@ def _run_unmutated(benches: Sequence[Bench], tests: Sequence[Test], normal: Norm
     selected = frozenset(test.id for test in tests)
 
     def run(bench: Bench, part: list[str]) -> Run:
-        return bench.run(part, bench.plan(selected=selected, known=selected), marks=marks)
+        return bench.run(part, bench.plan(selected=selected), marks=marks)
 
     with ThreadPoolExecutor(len(benches)) as pool:
         runs = list(pool.map(run, benches, shares))
