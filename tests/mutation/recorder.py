@@ -45,6 +45,7 @@ class Recorder:
     def start(self) -> None:
         self._listen()
         self._coverage.start()
+        self._write_less()
         self.switch(self._named())
         self._follow_forks()
 
@@ -62,6 +63,12 @@ class Recorder:
         for path in self._directory.glob("*.socket"):
             if path.stem != str(os.getpid()):
                 _tell(path, context)
+
+    def _write_less(self) -> None:
+        """Write only the modules of which something ran. Otherwise each change of the context writes all of them."""
+        data = self._coverage.get_data()
+        add = data.add_lines
+        data.add_lines = lambda lines: add({file: ran for file, ran in lines.items() if ran})  # type: ignore[method-assign]
 
     def _named(self) -> str:
         try:
