@@ -114,7 +114,7 @@ class _Finder:
                 if not _is_about_types(test):
                     yield from self._condition(test, around)
                     yield from self._compound(statement, around, early=early)
-            case ast.For() | ast.AsyncFor() | ast.With() | ast.AsyncWith() | ast.Try() | ast.Match():
+            case ast.For() | ast.AsyncFor() | ast.With() | ast.AsyncWith() | ast.Try() | ast.TryStar() | ast.Match():
                 yield from self._compound(statement, around, early=early)
             case ast.Expr(value=ast.Constant()) | ast.Import() | ast.ImportFrom() | ast.Assert():
                 pass

@@ -68,7 +68,7 @@ class Recorder:
         """Write only the modules of which something ran. Otherwise each change of the context writes all of them."""
         data = self._coverage.get_data()
         add = data.add_lines
-        data.add_lines = lambda lines: add({file: ran for file, ran in lines.items() if ran})  # type: ignore[method-assign]
+        data.add_lines = lambda line_data: add({file: ran for file, ran in line_data.items() if ran})  # type: ignore[method-assign]
 
     def _named(self) -> str:
         try:
