@@ -7,6 +7,7 @@ Exits with 1 where the score is below 0.90, and with 2 where it cannot be told.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -60,6 +61,9 @@ def main() -> None:
     wanted = len(order) if arguments.only else arguments.mutants
     title = f"Mutation testing, {wanted} mutants" + ("" if arguments.only else f", seed {arguments.seed}")
     report = Report(ROOT, title)
+    # Leave nothing behind when told to end, as for Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with benches(ROOT, arguments.jobs) as made:
             _try(made, order, wanted, entries, report, is_slow=arguments.slow)

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,6 +62,7 @@ class Bench:
         self._directory = directory
         self._cluster = Cluster(url)
         self._times_written = 0
+        self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir()
         directory.chmod(0o711)
         self.reach.mkdir()
@@ -106,7 +108,7 @@ class Bench:
         ]
         started_at = time.monotonic()
         with output.open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own command
+            process = self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
         hung = None
@@ -123,6 +125,11 @@ class Bench:
             time.monotonic() - started_at,
             hung,
         )
+
+    def interrupt(self) -> None:
+        """End the present run, if there is one."""
+        if self._process is not None:
+            self._process.kill()
 
     def can_import(self) -> bool:
         """Whether the service can be imported at all."""
@@ -197,6 +204,23 @@ def benches(root: Path, count: int) -> Iterator[list[Bench]]:
         for server in servers:
             server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def run_on(benches_: Sequence[Bench], work: Callable[[Bench, list[str]], Run], parts: Iterable[list[str]]) -> list[Run]:
+    """Do a part of the work on each bench, all at once."""
+    with ThreadPoolExecutor(len(benches_)) as pool, interruptible(benches_):
+        return list(pool.map(work, benches_, parts))
+
+
+@contextmanager
+def interruptible(benches_: Iterable[Bench]) -> Iterator[None]:
+    """An exception, such as that of Ctrl-C, does not wait for what runs on the benches."""
+    try:
+        yield
+    except BaseException:
+        for bench in benches_:
+            bench.interrupt()
+        raise
 
 
 def _make_environment(tree: Path, reach: Path) -> Path:

@@ -4,13 +4,12 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 from coverage import CoverageData
 
-from tests.mutation.bench import RECORDING, Bench, Run
+from tests.mutation.bench import RECORDING, Bench, Run, run_on
 from tests.mutation.mutants import Mutant
 from tests.mutation.names import NameIndex
 from tests.mutation.plugin import SESSION
@@ -20,6 +19,8 @@ ELSEWHERE = ("benchmarks", "enumeration", "verifiers", "revocation", "contract",
 """Folders of tests that are not part of `just test`; see the justfile."""
 TIERS = ("unit", "services", "repositories", "migrations", "faults", "api", "docs")
 """Folders of tests in the order in which they run: what starts no service first."""
+LONG_SECONDS = 15
+"""Of all tests of a file that reach a mutant. Others go first, unless the names are alike."""
 HASHED = ("cms_service/**/*.py", "tests/**/*.py", "migrations/**/*.py", "pyproject.toml")
 OWN = re.compile(r"^tests/(mutation/|unit/test_mutation_)")
 """This tool and its tests."""
@@ -61,7 +62,7 @@ class Reach:
         return self._map.tests
 
     def tests_of(self, mutant: Mutant) -> list[Test]:
-        """Return the tests to run, file by file: those that start no service first, and the most specific first."""
+        """Return the tests to run, file by file: those that start no service first, then the most specific first."""
         if mutant.is_at_import:
             bodies = self._names.readers(mutant.path, mutant.lines[0])
             spans = [(body.path, body.first_line, body.last_line) for body in bodies]
@@ -85,13 +86,17 @@ class Reach:
                 shared.setdefault(test.file, test)
         return reached + list(shared.values())
 
-    def _ordered(self, mutant: Mutant, tests: Iterable[Test]) -> list[Test]:
+    def _ordered(self, mutant: Mutant, tests: Sequence[Test]) -> list[Test]:
         words = _words(mutant.path)
+        seconds: dict[str, float] = defaultdict(float)
+        for test in tests:
+            seconds[test.file] += test.seconds
 
-        def place(test: Test) -> tuple[int, float, int, str]:
+        def place(test: Test) -> tuple[bool, int, float, int, str]:
             named = _words(test.file)
             likeness = len(words & named) / len(words | named)
-            return _tier(test.file), -likeness, self._breadth.get(test.file, 0), test.file
+            is_late = not likeness and seconds[test.file] > LONG_SECONDS
+            return is_late, _tier(test.file), -likeness, self._breadth.get(test.file, 0), test.file
 
         return sorted(tests, key=place)
 
@@ -132,8 +137,7 @@ def record(root: Path, benches: Sequence[Bench], marks: str) -> tuple[Map, list[
         finally:
             (bench.reach / RECORDING).unlink()
 
-    with ThreadPoolExecutor(len(benches)) as pool:
-        runs = list(pool.map(run, benches, shares))
+    runs = run_on(benches, run, shares)
     return _read(benches, runs), runs
 
 

@@ -6,7 +6,6 @@ running process over a socket of its own. It goes on when all have answered, so 
 test. What was recorded is written at every change of the context, so that it outlives a process that is killed.
 """
 
-import multiprocessing.process
 import os
 import socket
 import threading
@@ -92,25 +91,24 @@ class Recorder:
                 connection.sendall(b"\0")
 
     def _follow_forks(self) -> None:
-        """A worker records on, and writes what it recorded last: it ends without the hooks of the interpreter."""
-        run, leave = multiprocessing.process.BaseProcess._bootstrap, os._exit  # type: ignore[attr-defined]
-
-        def run_recorded(process: multiprocessing.process.BaseProcess, **options: object) -> object:
-            with suppress(OSError):
-                if self._listener is not None:
-                    self._listener.close()
-                self._lock = threading.Lock()
-                self._listen()
-                self.switch(self._named())
-            return run(process, **options)
+        """A child records on, and writes what it recorded last: a worker ends without the hooks of the interpreter."""
+        leave = os._exit
 
         def leave_recorded(status: int) -> NoReturn:
             with suppress(Exception):
                 self.switch(self._named())
             leave(status)
 
-        multiprocessing.process.BaseProcess._bootstrap = run_recorded  # type: ignore[attr-defined]
         os._exit = leave_recorded
+        os.register_at_fork(after_in_child=self._continue)
+
+    def _continue(self) -> None:
+        with suppress(OSError):
+            if self._listener is not None:
+                self._listener.close()
+            self._lock = threading.Lock()
+            self._listen()
+            self.switch(self._named())
 
 
 _running: list[Recorder] = []

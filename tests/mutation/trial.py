@@ -9,7 +9,7 @@ from queue import Queue
 
 import msgspec
 
-from tests.mutation.bench import FAST, SLOW, Bench, Run
+from tests.mutation.bench import FAST, SLOW, Bench, Run, interruptible, run_on
 from tests.mutation.mutants import Mutant
 from tests.mutation.plugin import NOT_VIABLE
 from tests.mutation.reach import Reach, Test, share
@@ -83,8 +83,7 @@ def _run_unmutated(benches: Sequence[Bench], tests: Sequence[Test], normal: Norm
     def run(bench: Bench, part: list[str]) -> Run:
         return bench.run(part, bench.plan(selected=selected), marks=marks)
 
-    with ThreadPoolExecutor(len(benches)) as pool:
-        runs = list(pool.map(run, benches, shares))
+    runs = run_on(benches, run, shares)
     finished = {event.test: event for run_ in runs for event in run_.finished}
     normal.seconds |= {name: event.seconds for name, event in finished.items() if event.outcome != "failed"}
     return {
@@ -109,7 +108,7 @@ class Laboratory:
         self._fast = fast
         self._slow = slow
         self._normal = normal
-        self._count = len(benches)
+        self._benches = benches
         self._free: Queue[Bench] = Queue()
         for bench in benches:
             self._free.put(bench)
@@ -119,9 +118,9 @@ class Laboratory:
         left = iter(mutants)
         viable = 0
         running: set[Future[Result]] = set()
-        with ThreadPoolExecutor(self._count) as pool:
+        with ThreadPoolExecutor(len(self._benches)) as pool, interruptible(self._benches):
             while True:
-                while len(running) < self._count and viable + len(running) < wanted:
+                while len(running) < len(self._benches) and viable + len(running) < wanted:
                     mutant = next(left, None)
                     if mutant is None:
                         break
