@@ -66,20 +66,20 @@ class _Observer:
         self._outcome = "passed"
         self._reason = ""
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
         """The files come in the order of the arguments; their tests stay together for the sake of shared fixtures."""
+        yield
         selected, known = self._plan.selected, self._plan.known
-        files = list(dict.fromkeys(argument.partition("::")[0] for argument in config.args))
-        places = {file: place for place, file in enumerate(files)}
 
         def is_chosen(name: str) -> bool:
             return selected is None or name in selected or (known is not None and name not in known)
 
+        files = list(dict.fromkeys(argument.partition("::")[0] for argument in config.args))
+        places = {file: place for place, file in enumerate(files)}
         chosen = [item for item in items if is_chosen(item.nodeid)]
-        left = set(items) - set(chosen)
         chosen.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
-        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        config.hook.pytest_deselected(items=[item for item in items if not is_chosen(item.nodeid)])
         items[:] = chosen
 
     @pytest.hookimpl(wrapper=True)
