@@ -6,6 +6,8 @@ set positional-arguments
 # Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Only what
 # nobody else needs gets an environment of its own.
 export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
+# Empty means unset. Where it is set, every interpreter compiles everything anew and takes three times as long to start.
+export PYTHONDONTWRITEBYTECODE := ""
 
 # What `requirements.lock` is made of: everything that runs in production, nothing that only develops.
 shipped := "--quiet --format requirements-txt --no-default-groups --no-emit-project --no-annotate --no-header"
@@ -27,22 +29,24 @@ unwarned := "tests/sdk/unwarned"
 generators := "uv run --quiet --isolated --only-group sdk"
 npm_install := "--no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error"
 
+# With COVERAGE=yes the tests measure which lines and branches of the service they run, in every process.
+pytest := if env("COVERAGE", "") == "yes" { "coverage run -m pytest" } else { "pytest" }
 elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation --ignore tests/contract --ignore tests/sdk --ignore tests/browser"
 
 # Run the tests on two workers; arguments go to pytest.
 test *args:
-    pytest -n 2 --dist loadfile -m "not slow and not fault" {{ elsewhere }} "$@"
+    {{ pytest }} -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not fault" {{ elsewhere }} "$@"
 
 # Run the tests that start replicas, break the database or try thousands of things; takes three minutes.
 test-slow *args:
-    pytest -n 2 --dist loadfile -m "slow or fault" {{ elsewhere }} "$@"
+    {{ pytest }} -n 2 --dist loadfile --no-loadscope-reorder -m "slow or fault" {{ elsewhere }} "$@"
 
 # Verify tokens with jose while the keys rotate, and decide for a client of AuthZEN; needs Node.js 20 and its registry.
 test-verifiers:
     mkdir -p build/verifiers
     cp tests/verifiers/package.json build/verifiers
     npm install --prefix build/verifiers {{ npm_install }}
-    uv run --quiet --isolated --group verifiers pytest tests/verifiers
+    uv run --quiet --isolated --group verifiers pytest -n 3 --dist worksteal tests/verifiers
 
 # Make the clients for Python and TypeScript from openapi.json into build/sdk; needs Node.js 20 and its registry.
 sdk:
@@ -90,11 +94,11 @@ screenshot: test-browser
 test-revocation:
     pytest tests/revocation
 
-# Let Schemathesis call every operation as an administrator, a member and nobody; takes four minutes.
+# Let Schemathesis call every operation as an administrator, a member and nobody; takes two minutes.
 fuzz *args:
     python -m tests.fuzz "$@"
 
-# Measure whether a sign-in that fails tells by its answer or its time what is wrong; takes five minutes.
+# Measure whether a sign-in that fails tells by its answer or its time what is wrong; takes a minute.
 test-enumeration *args:
     python -m tests.enumeration "$@"
 
@@ -193,5 +197,24 @@ containerfile:
 container-check:
     .ci/container_steps
 
-# Everything that must pass before a change is merged.
-ci: check test test-slow test-verifiers test-sdk test-generators test-contract test-browser fuzz test-revocation test-enumeration docs container-check
+# Everything that must pass before a change is merged, two suites at a time.
+ci: && coverage-report
+    rm -rf build/coverage
+    COVERAGE=yes .ci/suites test fuzz check test-slow test-revocation test-verifiers test-sdk test-contract test-enumeration test-browser test-generators container-check docs
+
+# Run `just test` and `just test-slow`, and say which lines and branches of the service they have missed.
+coverage: && coverage-report
+    rm -rf build/coverage
+    COVERAGE=yes {{ just_executable() }} test
+    COVERAGE=yes {{ just_executable() }} test-slow
+
+# List what the last run with COVERAGE=yes has missed; fail below the bound in pyproject.toml.
+coverage-report:
+    coverage combine --quiet
+    coverage report --sort=cover | tail -n 40
+
+# Run what is too slow for every change: the long fuzz run, the large sample of sign-ins, new examples for the properties.
+ci-nightly:
+    pytest -n 2 --dist loadfile -m "not slow and not fault" --hypothesis-profile nightly tests/unit
+    python -m tests.fuzz --examples 8 --seed 1 2 3 4 5
+    python -m tests.enumeration --rounds 2000

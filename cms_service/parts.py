@@ -5,10 +5,10 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cms_service.core.config import Settings
+from cms_service.core.config import PasswordHashing, Settings
 from cms_service.core.database import unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
-from cms_service.core.security import PasswordHasher, PasswordPolicy, Sealer, derive_key
+from cms_service.core.security import ARGON2ID, CHEAPEST_ARGON2ID, PasswordHasher, PasswordPolicy, Sealer, derive_key
 from cms_service.services import KeyRing, KeySchedule
 
 
@@ -38,4 +38,5 @@ def make_password_policy(settings: Settings) -> PasswordPolicy:
 
 
 def make_password_hasher(settings: Settings, observe: Callable[[float], None] = lambda _: None) -> PasswordHasher:
-    return PasswordHasher(settings.hash_concurrency, settings.hash_queue_size, observe=observe)
+    parameters = ARGON2ID if settings.password_hashing is PasswordHashing.STANDARD else CHEAPEST_ARGON2ID
+    return PasswordHasher(settings.hash_concurrency, settings.hash_queue_size, parameters, observe)

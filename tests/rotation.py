@@ -19,6 +19,8 @@ from tests.unit.test_cli import run
 GUIDE = Path(__file__).parents[1] / "docs/guides/verify-tokens.md"
 ISSUER = "https://accounts.example.org"
 ME = "/api/v1/users/me"
+PAUSE_SECONDS = 0.05
+"""Between two tokens, and between two checks. It leaves the service enough CPU to rotate its keys on time."""
 AHEAD_SECONDS = "8"
 AHEAD = {"public_url": ISSUER, "signing_key_ahead_seconds": AHEAD_SECONDS}
 
@@ -109,6 +111,7 @@ class Ledger:
             assert response.status_code == 200, response.text
             refresh_token = response.json()["refresh_token"]
             self.tokens.append(response.json()["access_token"])
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _check(self) -> None:
         """The youngest token by everybody, and one of any age."""
@@ -120,6 +123,7 @@ class Ledger:
                 )
                 self.refused += [f"{key_of(token)}: {answer}" for answer in answers if answer is not None]
                 self.checks += len(answers)
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def anonymous(service: Service) -> httpx.AsyncClient:

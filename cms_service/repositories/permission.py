@@ -42,11 +42,11 @@ class PermissionRepository(SQLAlchemyAsyncRepository[Permission]):
         return {permission.id: permission for permission in await self.session.scalars(statement)}
 
     async def remove(self, permission: Permission) -> None:
-        """The permission and its grants are gone; the roles that held it have changed."""
+        """The permission and its grants are gone; the live roles that held it have changed."""
         holders = select(RolePermission.role_id).where(RolePermission.permission_id == permission.id)
         await self.session.execute(
             update(Role)
-            .where(Role.id.in_(holders))
+            .where(Role.id.in_(holders), Role.deleted_at.is_(None))
             .values(version=Role.version + 1, updated_at=func.now())
             .execution_options(synchronize_session=False)
         )

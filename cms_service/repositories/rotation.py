@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import Integer, Interval, LargeBinary, bindparam, func, update
+from sqlalchemy import BigInteger, Interval, LargeBinary, bindparam, func, update
 
 from cms_service.core.database import FastLane, Statement
 from cms_service.models import RefreshToken, User
@@ -19,7 +19,8 @@ _ROTATION = Statement(
     update(RefreshToken)
     .where(
         RefreshToken.id == bindparam("session_id"),
-        RefreshToken.counter == bindparam("presented_counter", type_=Integer),
+        # A token can hold greater counters than the column can.
+        RefreshToken.counter == bindparam("presented_counter", type_=BigInteger),
         bindparam("proof") == _PROOF,
         is_live(),
         User.id == RefreshToken.user_id,

@@ -145,6 +145,9 @@ class SignInThrottle:
     async def _admit_known(self, purpose: Purpose, subject: UUID, account_id: UUID) -> Attempt:
         counter = _counter(purpose, subject.bytes, most_failures=MOST_GUESSES + 1)
         if await self._admit(counter, account_id) > MOST_GUESSES:
+            # The password was not checked, so the device or session has not failed. The count of the account stays: two
+            # attempts at once could otherwise take back a failure of somebody else.
+            await self._throttles.uncount(counter)
             # Whoever is known may know why.
             raise RateLimited(
                 "Too many attempts have failed; an administrator has to let you try again.",

@@ -133,7 +133,7 @@ class SigningKeyService:
     async def rotate(self, *, is_immediate: bool = False) -> SigningKeyRead:
         """The next key: published from now on, signing once it was for long enough; at once if `is_immediate`.
 
-        Immediately, a key that is published already is taken.
+        Immediately, a key that is published already is taken. The first key of all signs at once.
 
         Raises:
             Conflict: the next key is published already.
@@ -142,7 +142,7 @@ class SigningKeyService:
         now = await self._keys.lock_changes()
         keys = await self._open_all()
         waiting = find_waiting(keys, now)
-        if is_immediate:
+        if is_immediate or not keys:
             successor = self._sign_now(waiting, now)
         elif waiting is not None:
             raise Conflict(

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -193,3 +194,26 @@ async def test_search_is_refused_when_an_input_is_not_whole(admin: Caller) -> No
         ("action", {"subject": user, "resource": record, "page": {"limit": -1}}, "/page/limit"),
     ):
         assert list(faults_of(await admin.post(f"{SEARCH}/{what}", body))) == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("page", "count"), [(None, 100), ({"limit": 999}, 999), ({"limit": 1000}, 1000), ({"limit": 1001}, 1000)]
+)
+async def test_hundred_results_come_at_once_and_a_thousand_where_that_is_wanted(
+    admin: Caller, db: asyncpg.Connection, page: dict[str, int] | None, count: int
+) -> None:
+    kind = f"record{uuid4().hex[:8]}"
+    user, role = await given.user(admin), await given.role(admin, f"{kind}:read")
+    await db.execute(
+        "INSERT INTO user_roles (id, user_id, role_id, scope)"
+        " SELECT gen_random_uuid(), $1, $2, $3 || ':' || n FROM generate_series(1, 1001) n",
+        user["id"],
+        role["id"],
+        kind,
+    )
+
+    subject = {"type": "user", "id": user["id"]}
+    answer = await search(admin, "resource", subject=subject, action=READ, resource={"type": kind}, page=page)
+
+    assert (len(answer["results"]), answer["page"]["count"]) == (count, count)
+    assert answer["page"]["next_token"]

@@ -1,14 +1,28 @@
 """Users are asked about by their id, their address or their external id, and nobody comes to be taken for another."""
 
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.api import given
+from tests.api import given, machines
 from tests.api.problems import code_of
+from tests.factories import unique
 from tests.fixtures import Caller
 
 EVALUATION = "/api/v1/access/evaluation"
+ACCOUNTS = {"user": "/api/v1/users", "service": machines.ACCOUNTS}
+MEMBERS = [("user", "email"), ("user", "external_id"), ("service", "name")]
+"""By which accounts can be asked about, besides their ids."""
+QUESTIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "evaluation": lambda answer: answer["decision"],
+    "evaluations": lambda answer: answer["evaluations"][0]["decision"],
+    "explain": lambda answer: answer["decision"] and answer["subject_id"] is not None,
+    "search/resource": lambda answer: answer["context"]["all"],
+    "search/action": lambda answer: bool(answer["results"]),
+}
+"""Each endpoint that takes the name of an account, and how its answer says that the account is allowed."""
 
 
 async def may(admin: Caller, name: str, permission: str, kind: str = "user") -> bool:
@@ -95,3 +109,29 @@ async def test_resource_is_part_of_no_more_than_fifty(admin: Caller) -> None:
     assert response.json()["evaluations"][0]["context"]["error"]["status"] == 400
     body["resource"]["properties"]["scopes"].pop()  # type: ignore[index]
     assert (await admin.post(EVALUATION, body)).json() == {"decision": True}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(("kind", "member"), MEMBERS)
+async def test_account_is_judged_by_its_own_name_when_there_are_others(
+    admin: Caller, kind: str, member: str, question: str
+) -> None:
+    permission = (await given.permission(admin))["name"]
+    role = await given.role(admin, permission)
+    make = given.user if kind == "user" else machines.account
+    holder, other = await make(admin), await make(admin)
+    assert (await admin.put(f"{ACCOUNTS[kind]}/{holder['id']}/roles/{role['id']}")).is_success
+
+    async def is_allowed(name: str) -> bool:
+        resource, _, action = permission.partition(":")
+        body = {
+            "subject": {"type": kind, "id": name},
+            "action": {"name": action},
+            "resource": {"type": resource} if question == "search/resource" else {"type": resource, "id": "any"},
+        }
+        response = await admin.post(f"/api/v1/access/{question}", body | {"evaluations": [{}]})
+        assert response.status_code == 200, response.text
+        return QUESTIONS[question](response.json())
+
+    names = (holder[member], other[member], f"{unique('nobody')}@example.org" if member == "email" else unique("no"))
+    assert [await is_allowed(name) for name in names] == [True, False, False]

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from tests.api import given
 from tests.fixtures import Caller
@@ -152,3 +153,36 @@ async def test_explanation_agrees_with_evaluation_whatever_is_granted(admin: Cal
             told = await explain(admin, user["id"], kind, chance.choice(("edit", "read", "no")), properties=properties)
             decisions.add(told["decision"])
     assert decisions == {True, False}
+
+
+@pytest.mark.parametrize(("roles", "has_more"), [(99, False), (100, False), (101, True)])
+@pytest.mark.parametrize("scope", [None, "site:elsewhere"])
+async def test_hundred_paths_or_reasons_are_told(
+    admin: Caller, db: asyncpg.Connection, scope: str | None, roles: int, has_more: bool
+) -> None:
+    kind = new_kind()
+    permission, user = await given.permission(admin, f"{kind}:edit"), await given.user(admin)
+    await db.execute(
+        """
+        WITH made AS (
+            INSERT INTO roles (id, name, title, description)
+            SELECT gen_random_uuid(), $1 || '-' || n, 'x', '' FROM generate_series(1, $2) n RETURNING id
+        ), held AS (
+            INSERT INTO role_permissions (role_id, permission_id) SELECT id, $3 FROM made
+        )
+        INSERT INTO user_roles (id, user_id, role_id, scope) SELECT gen_random_uuid(), $4, id, $5 FROM made
+        """,
+        kind,
+        roles,
+        permission["id"],
+        user["id"],
+        scope,
+    )
+
+    explanation = await explain(admin, user["id"], kind)
+
+    told = explanation["reasons" if scope else "paths"]
+    assert (len(told), explanation["has_more"]) == (min(roles, 100), has_more)
+    ways = [each["path"] if scope else each for each in told]
+    names = [way["assignment"]["role"]["name"] for way in ways]
+    assert names == sorted(names)

@@ -5,17 +5,16 @@ import json
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.api import given
 from tests.api.metrics_page import Scrape
-from tests.api.operations import WITH_BODY, Operation
+from tests.api.operations import WITH_BODY
 from tests.api.problems import code_of
 from tests.eventually import eventually
 from tests.fixtures import Caller, Register, Service
 
-ENOUGH_SECONDS = 0.3
-"""Longer than a body may take before its sender is looked at again."""
+ENOUGH_SECONDS = 1.0
+"""Longer than authentication takes, and than a body may take before its sender is authorized again."""
 
 
 class HeldBack:
@@ -25,7 +24,7 @@ class HeldBack:
         self._service, self._caller, self._method, self._path = service, caller, method, path
         self._body = json.dumps(body).encode()
 
-    async def begin(self) -> None:
+    async def send_headers(self) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._service.port)
         headers = {
             "Host": "127.0.0.1",
@@ -38,13 +37,6 @@ class HeldBack:
         lines = [f"{self._method} {self._path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         self._writer.write("\r\n".join([*lines, "", ""]).encode() + self._body[:1])
         await self._writer.drain()
-        await eventually(self._is_being_answered)
-        await asyncio.sleep(ENOUGH_SECONDS)
-
-    async def _is_being_answered(self) -> bool:
-        """Beside the request that asks."""
-        page = Scrape((await self._caller.http.get("/metrics")).text)
-        return page.total("cms_http_requests_in_progress") == 2
 
     async def end(self) -> httpx.Response:
         self._writer.write(self._body[1:])
@@ -57,20 +49,40 @@ class HeldBack:
         return httpx.Response(int(status.split()[1]), headers=headers, content=body[:length])
 
 
+async def begin(http: httpx.AsyncClient, *requests: HeldBack) -> None:
+    """All of them have been authorized, and wait for their bodies."""
+
+    async def are_being_answered() -> bool:
+        page = Scrape((await http.get("/metrics")).text)
+        # Besides, there is the request that asks.
+        return page.total("cms_http_requests_in_progress") == len(requests) + 1
+
+    for request in requests:
+        await request.send_headers()
+    await eventually(are_being_answered)
+    await asyncio.sleep(ENOUGH_SECONDS)
+
+
 SIGNED_IN = [operation for operation in WITH_BODY if operation.takes_bearer and operation.id != "logout"]
 
 
-@pytest.mark.parametrize("operation", SIGNED_IN, ids=str)
 async def test_request_is_refused_when_its_session_has_ended_before_its_body_came(
-    service: Service, admin: Caller, register: Register, operation: Operation
+    service: Service, admin: Caller, register: Register
 ) -> None:
-    caller = await given.caller(admin, register, "*:*")
-    request = HeldBack(service, caller, operation.method, operation.url(), operation.minimal_body())
-    await request.begin()
+    callers = {operation.id: await given.caller(admin, register, "*:*") for operation in SIGNED_IN}
+    requests = {
+        operation.id: HeldBack(
+            service, callers[operation.id], operation.method, operation.url(), operation.minimal_body()
+        )
+        for operation in SIGNED_IN
+    }
+    await begin(admin.http, *requests.values())
 
-    assert (await caller.post("/api/v1/auth/logout")).status_code == 204
+    for caller in callers.values():
+        assert (await caller.post("/api/v1/auth/logout")).status_code == 204
 
-    assert code_of(await request.end(), 401) == "token_invalid"
+    codes = {name: code_of(await request.end(), 401) for name, request in requests.items()}
+    assert codes == dict.fromkeys(callers, "token_invalid")
 
 
 async def test_administrator_who_was_deactivated_meanwhile_does_not_wake_again(
@@ -78,7 +90,7 @@ async def test_administrator_who_was_deactivated_meanwhile_does_not_wake_again(
 ) -> None:
     chief = await given.caller(admin, register, "*:*")
     request = HeldBack(service, chief, "PATCH", f"/api/v1/users/{chief.id}", {"is_active": True})
-    await request.begin()
+    await begin(admin.http, request)
 
     assert (await admin.post(f"/api/v1/users/{chief.id}/deactivate")).is_success
 
@@ -91,7 +103,7 @@ async def test_permission_that_was_withdrawn_meanwhile_opens_nothing(
 ) -> None:
     caller = await given.caller(admin, register, "permissions:create")
     request = HeldBack(service, caller, "POST", "/api/v1/permissions", {"name": "held:back"})
-    await request.begin()
+    await begin(admin.http, request)
 
     assert (await admin.put(f"/api/v1/users/{caller.id}/roles", {"assignments": []}, if_match="*")).is_success
 
@@ -101,6 +113,6 @@ async def test_permission_that_was_withdrawn_meanwhile_opens_nothing(
 async def test_request_that_only_came_slowly_is_answered(service: Service, register: Register) -> None:
     caller = await register()
     request = HeldBack(service, caller, "PATCH", "/api/v1/users/me", {"display_name": "Slow and steady"})
-    await request.begin()
+    await begin(caller.http, request)
 
     assert (await request.end()).json()["display_name"] == "Slow and steady"

@@ -11,7 +11,7 @@ import pytest
 
 from tests.api import given
 from tests.api.problems import code_of
-from tests.factories import PASSWORD, UserCreateFactory
+from tests.factories import PASSWORD, UserCreateFactory, unique
 from tests.fixtures import Caller, Cluster, Database, Service, service_environ, sign_in
 
 FUTURE, PAST = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
@@ -132,7 +132,7 @@ async def first(lonely_database: Database, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 async def administrators(first: Caller) -> Powerful:
-    """The role `administrator`, had by others too, of whom none counts."""
+    """The role `administrator`. Others have it too, but none of them counts; one user has a lesser role."""
     role = (await first.get("/api/v1/roles", params={"q": "administrator"})).json()["items"][0]
     no_password = await given.user(first)
     await given.assignment(first, no_password["id"], role["id"])
@@ -140,6 +140,8 @@ async def administrators(first: Caller) -> Powerful:
         await given.assignment(first, (await given.user(first, password=PASSWORD))["id"], role["id"], **terms)
     inactive = await given.user(first, password=PASSWORD, is_active=False)
     await given.assignment(first, inactive["id"], role["id"])
+    lesser = await given.role(first, "users:*", "roles:update", f"{unique('articles')}:*")
+    await given.assignment(first, (await given.user(first, password=PASSWORD))["id"], lesser["id"])
     deleted = await given.user(first, password=PASSWORD)
     await given.assignment(first, deleted["id"], role["id"])
     await first.delete(f"/api/v1/users/{deleted['id']}", if_match="*")

@@ -6,11 +6,12 @@ import asyncpg
 import httpx
 import pytest
 
+from cms_service.core.security import ARGON2ID
 from tests.api import given
 from tests.api.credentials import actions_on, is_accepted, login, session_id_of
 from tests.api.problems import code_of
 from tests.factories import unique
-from tests.fixtures import Caller, Register
+from tests.fixtures import Caller, Database, Register, ServiceFactory
 
 SAME_ID = {"X-Request-ID": "one-for-all"}
 
@@ -117,7 +118,7 @@ async def test_logins_at_once_all_succeed_when_each_would_renew_the_hash(
     register: Register, db: asyncpg.Connection
 ) -> None:
     ada = await register()
-    old = argon2.PasswordHasher.from_parameters(argon2.profiles.CHEAPEST).hash(ada.password)
+    old = argon2.PasswordHasher.from_parameters(ARGON2ID).hash(ada.password)
     await db.execute("UPDATE users SET password_hash = $2 WHERE id = $1", ada.id, old)
 
     logins = await asyncio.gather(*(login(ada.http, ada.email, ada.password) for _ in range(8)))
@@ -126,15 +127,18 @@ async def test_logins_at_once_all_succeed_when_each_would_renew_the_hash(
 
 
 async def test_hash_is_renewed_when_it_was_made_with_other_parameters(
-    register: Register, db: asyncpg.Connection
+    register: Register, database: Database, db: asyncpg.Connection, service_factory: ServiceFactory
 ) -> None:
     ada = await register()
-    old = argon2.PasswordHasher.from_parameters(argon2.profiles.CHEAPEST).hash(ada.password)
-    await db.execute("UPDATE users SET password_hash = $2 WHERE id = $1", ada.id, old)
+    assert (await db.fetchval("SELECT password_hash FROM users WHERE id = $1", ada.id)).startswith(
+        "$argon2id$v=19$m=8,"
+    )
+    standard = await service_factory(database, password_hashing="standard")
 
-    assert (await login(ada.http, ada.email, ada.password)).status_code == 200
+    async with standard.client() as http:
+        assert (await login(http, ada.email, ada.password)).status_code == 200
 
-    renewed = await db.fetchval("SELECT password_hash FROM users WHERE id = $1", ada.id)
-    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert (await login(ada.http, ada.email, ada.password)).status_code == 200
+        renewed = await db.fetchval("SELECT password_hash FROM users WHERE id = $1", ada.id)
+        assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert (await login(http, ada.email, ada.password)).status_code == 200
     assert await db.fetchval("SELECT password_hash FROM users WHERE id = $1", ada.id) == renewed

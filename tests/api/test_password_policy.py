@@ -94,6 +94,16 @@ async def test_own_words_are_looked_for_in_what_is_refused_anyway(client: httpx.
     assert faults_of(response) == {"/password": ["own_words"], "/is_active": ["unknown_member"]}
 
 
+@pytest.mark.parametrize(("before", "faults"), [(245, ["own_words"]), (246, None)])
+async def test_own_words_are_looked_for_in_the_first_254_characters(
+    client: httpx.AsyncClient, before: int, faults: list[str] | None
+) -> None:
+    word, others = "zyxvquist", "kq7mvp4"  # With one character of the word, the others would be a password.
+    response = await client.post(REGISTER, json=body(f"{word}{others}", display_name=f"{'.' * before}{word}"))
+
+    assert faults_of(response).get("/password") == faults
+
+
 @pytest.mark.parametrize("password", [None, 15, ["administrator2026"], "\n" * 15, "x" * 1025])
 async def test_password_is_refused_once_when_it_is_no_text_of_one_line(
     client: httpx.AsyncClient, password: object

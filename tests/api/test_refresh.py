@@ -4,7 +4,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from cms_service.core.config import Settings
 from cms_service.core.security import SECRET_BYTES, RefreshTokenCodec
+from cms_service.parts import keys_for
 from tests.api.credentials import actions_on, is_accepted, refresh, session_id_of
 from tests.api.problems import code_of
 from tests.fixtures import Caller, Database, Register, Service, ServiceFactory
@@ -141,6 +143,19 @@ async def test_session_goes_on_when_a_stranger_guesses_its_counter(
     assert code_of(await refresh(ada.http, forged), 401) == "refresh_token_invalid"
 
     assert (await refresh(ada.http, live)).status_code == 200
+
+
+@pytest.mark.parametrize("counter", [2**31 - 1, 2**31, 2**32 - 1])
+async def test_token_is_refused_when_its_counter_is_too_great_for_a_row(
+    register: Register, settings: Settings, db: asyncpg.Connection, counter: int
+) -> None:
+    ada = await register()
+    before = await row_of(db, ada)
+    forged = RefreshTokenCodec(*keys_for(settings, "refresh-tokens")).encode(before["id"], before["secret"], counter)
+
+    assert code_of(await refresh(ada.http, forged), 401) == "refresh_token_invalid"
+
+    assert await row_of(db, ada) == before
 
 
 @pytest.mark.parametrize("limit", ["idle_expires_at", "expires_at"])

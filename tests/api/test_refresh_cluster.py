@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TypeAlias
 
 import asyncpg
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from cms_service.core.security import SECRET_BYTES, RefreshTokenCodec, derive_key
-from tests.api.cluster import open_connections
+from tests.api.cluster import open_connections, running_replicas
 from tests.api.credentials import actions_on, is_accepted, refresh, session_id_of
 from tests.api.problems import code_of
 from tests.fixtures import Caller, Database, Register, Service, ServiceFactory
@@ -20,10 +21,21 @@ from tests.unit.opaque_tokens import with_flipped_bits, with_wrong_character
 pytestmark = pytest.mark.slow
 
 AT_ONCE = 50
+GRACE_SECONDS = 60
 TOKEN_BYTES = 52
 OUR_CODEC = RefreshTokenCodec(derive_key(bytes.fromhex(SECRET_KEY), "refresh-tokens"))
 
 Connections: TypeAlias = list[httpx.AsyncClient]
+
+
+@pytest.fixture(scope="module")
+async def replicas(
+    database: Database, service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[list[Service]]:
+    """With a grace that outlasts a test on a slow machine."""
+    grace = str(GRACE_SECONDS)
+    async with running_replicas(database, service, tmp_path_factory, refresh_grace_seconds=grace) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +140,7 @@ Prepare: TypeAlias = Callable[[Lineage, httpx.AsyncClient, asyncpg.Connection], 
 
 async def parent_after_the_grace(lineage: Lineage, http: httpx.AsyncClient, db: asyncpg.Connection) -> str:
     await lineage.refresh(http)
-    await lineage.was_rotated_ago(db, 11)
+    await lineage.was_rotated_ago(db, GRACE_SECONDS + 1)
     return lineage.refresh_tokens[0]
 
 
@@ -207,13 +219,14 @@ async def test_replays_are_noticed_after_a_restart(
     service_factory: ServiceFactory,
 ) -> None:
     replays, patient = [(Lineage(await register()), prepare) for prepare in REPLAYS], Lineage(await register())
-    before = await service_factory(database, public_url=service.url)
+    start = partial(service_factory, database, public_url=service.url, refresh_grace_seconds=str(GRACE_SECONDS))
+    before = await start()
     async with before.client() as http:
         spent = [await prepare(lineage, http, db) for lineage, prepare in replays]
         await patient.refresh(http)
     await before.stop()
 
-    after = await service_factory(database, public_url=service.url)
+    after = await start()
     async with after.client() as http:
         # However long the start took.
         await patient.was_rotated_ago(db, 5)

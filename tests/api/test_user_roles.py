@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.api import given
 from tests.api.problems import code_of, faults_of
+from tests.factories import unique
 from tests.fixtures import Caller, Register
 
 FUTURE, PAST = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
@@ -195,3 +197,53 @@ async def test_permissions_add_up_and_each_names_every_assignment_that_gives_it(
         (own, "site:blog"): {second["id"]},
     }
     assert page["total"] == len(page["items"]) == 4
+
+
+async def test_permissions_and_their_sources_come_in_order(admin: Caller) -> None:
+    stem = unique("order")
+    names = [f"{stem}:{action}" for action in ("cut", "burn")]
+    user = await given.user(admin)
+    far, near = [await given.role(admin, *names, name=f"{stem}-{letter}") for letter in "ed"]
+    third, second = [await given.role(admin, *names, name=f"{stem}-{letter}") for letter in "cb"]
+    heir = await given.role(admin, name=f"{stem}-a", parent_ids=[far["id"], near["id"]])
+    for role, scope in ((third, "site:z"), (third, None), (third, "site:a"), (second, None), (heir, None)):
+        await given.assignment(admin, user["id"], role["id"], scope=scope)
+
+    items = (await admin.get(f"/api/v1/users/{user['id']}/permissions")).json()["items"]
+
+    places = [(name, scope) for name in sorted(names) for scope in (None, "site:a", "site:z")]
+    assert [(item["permission"]["name"], item["scope"]) for item in items] == places
+    told = [[(source["role"]["id"], [role["id"] for role in source["via"]]) for source in i["sources"]] for i in items]
+    # The nearest first, and those that are as near by their names.
+    everywhere = [(second["id"], []), (third["id"], []), (heir["id"], [near["id"]]), (heir["id"], [far["id"]])]
+    assert told == [everywhere, [(third["id"], [])], [(third["id"], [])]] * 2
+
+
+@pytest.mark.parametrize(
+    ("roles", "permissions", "told"), [(1000, 1, 1000), (1001, 1, 1000), (500, 2, 500), (501, 2, 500)]
+)
+async def test_thousand_sources_are_told_and_shared_among_the_permissions(
+    admin: Caller, db: asyncpg.Connection, roles: int, permissions: int, told: int
+) -> None:
+    user, stem = await given.user(admin), unique("source")
+    ids = [(await given.permission(admin))["id"] for _ in range(permissions)]
+    await db.execute(
+        """
+        WITH made AS (
+            INSERT INTO roles (id, name, title, description)
+            SELECT gen_random_uuid(), $1 || n, 'Source', '' FROM generate_series(1, $2) n RETURNING id
+        ), held AS (
+            INSERT INTO role_permissions (role_id, permission_id)
+            SELECT made.id, permission_id FROM made, unnest($3::uuid[]) permission_id
+        )
+        INSERT INTO user_roles (id, user_id, role_id) SELECT gen_random_uuid(), $4, id FROM made
+        """,
+        stem,
+        roles,
+        ids,
+        user["id"],
+    )
+
+    items = (await admin.get(f"/api/v1/users/{user['id']}/permissions")).json()["items"]
+
+    assert [len(item["sources"]) for item in items] == [told] * permissions

@@ -37,7 +37,12 @@ ELSEWHERE = {
 }
 EXAMPLES = {"python": (".py", "tests/**/*.py"), "typescript": (".ts", "tests/sdk/**/*.ts")}
 """Where the files of docs/examples are used; tests/docs/test_guides.py sees to it that each is shown."""
-PRODUCTION = {"CMS_ENV": "production", "CMS_PUBLIC_URL": "https://accounts.example.org", "CMS_HOST": "0.0.0.0"}  # noqa: S104
+PRODUCTION = {
+    "CMS_ENV": "production",
+    "CMS_PUBLIC_URL": "https://accounts.example.org",
+    "CMS_HOST": "0.0.0.0",  # noqa: S104
+    "CMS_PASSWORD_HASHING": "standard",
+}
 ENVIRONMENTS = {"docs/operations/running.md": PRODUCTION}
 """Where a page shows what a deployment prints."""
 

@@ -1,7 +1,5 @@
 """The service that the pages speak of, with what their readers are supposed to have."""
 
-import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +8,7 @@ import msgspec
 
 from tests.api import given
 from tests.api.machines import key, machine
-from tests.fixtures import Caller, Cluster, Database, Service, service_environ, sign_in
+from tests.fixtures import Caller, Cluster, Database, Service, run_command, service_environ, sign_in
 
 PASSWORD = "seven green owls on a wire"
 
@@ -62,10 +60,7 @@ async def running_world(cluster: Cluster, template: str, directory: Path) -> Asy
     service = Service(environ, directory)
     try:
         await service.wait_until_ready()
-        rotation = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "cms_service", "keys", "rotate", env=environ
-        )
-        assert await rotation.wait() == 0
+        assert (await run_command(environ, "keys", "rotate")).code == 0
         async with service.client() as http:
             admin = await sign_in(http, service.admin_email, PASSWORD)
             await _populate(admin)

@@ -18,7 +18,7 @@ from tests.api.problems import code_of
 from tests.eventually import eventually
 from tests.factories import PermissionCreateFactory, RegisterRequestFactory
 from tests.faults.fragile_postgres import ROLE, FragilePostgres
-from tests.fixtures import Caller, Service, service_environ, sign_in
+from tests.fixtures import Caller, Service, production_environ, service_environ, sign_in
 
 pytestmark = pytest.mark.fault
 
@@ -251,8 +251,7 @@ async def test_service_recovers_when_it_was_started_before_its_database(director
     late = directory / "late"
     late.mkdir(mode=0o711)
     postgres = FragilePostgres(late)
-    environ = service_environ(postgres.database, env="production", public_url="https://accounts.example.org")
-    service = Service(environ, tmp_path)
+    service = Service(production_environ(postgres.database), tmp_path)
     account = msgspec.to_builtins(RegisterRequestFactory.build())
 
     async with service.client(SOON_SECONDS) as http:

@@ -20,7 +20,7 @@ from tests.api.cluster import open_connections
 from tests.api.problems import code_of
 from tests.eventually import eventually
 from tests.factories import PermissionCreateFactory
-from tests.fixtures import Cluster, Database, DatabaseFactory, Service, ServiceFactory, service_environ, sign_in
+from tests.fixtures import Cluster, Database, DatabaseFactory, Service, ServiceFactory, production_environ, sign_in
 from tests.processes import workers_of
 
 pytestmark = pytest.mark.fault
@@ -226,8 +226,7 @@ async def closed_database(
 
 
 def production(database: Database, directory: Path, **overrides: str) -> Service:
-    environ = service_environ(database, env="production", public_url="https://accounts.example.org", **overrides)
-    return Service(environ, directory)
+    return Service(production_environ(database, **overrides), directory)
 
 
 async def test_service_waits_for_its_database_and_says_so(

@@ -20,7 +20,7 @@ from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Service, service_environ
 from tests.fuzz.callers import EMAILS, MAY_DO_ALL, PASSWORD, SERVICE
 
 SEED = 20_261_123
-EXAMPLES = 8
+EXAMPLES = 3
 """Of each operation in each phase."""
 ACCOUNTS = {"administrator": 20, "member": 20, "nobody": 0}
 """Each caller has several: some operations end, rename or demote whoever calls them."""

@@ -1,8 +1,6 @@
 import asyncio
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from cms_service.core.database import (
     migrations,
     upgrade,
 )
-from tests.fixtures import Database, DatabaseFactory, service_environ
+from tests.fixtures import Database, DatabaseFactory, run_command, service_environ
 
 REPOSITORY = Path(__file__).parents[2]
 EVERYTHING = """
@@ -151,21 +149,12 @@ async def test_upgrade_renews_the_months_of_the_audit_trail(migrated: Database) 
 
 @pytest.mark.slow
 async def test_processes_take_turns_when_they_migrate_at_once(empty: Database) -> None:
-    processes = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cms_service", "migrate"),
-            cwd=REPOSITORY,
-            env=service_environ(empty),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for _ in range(3)
-    ]
-    outputs = [(await process.communicate())[0].decode() for process in processes]
+    environ = service_environ(empty)
+    outcomes = await asyncio.gather(*(run_command(environ, "migrate", directory=REPOSITORY) for _ in range(3)))
 
-    assert [process.returncode for process in processes] == [0, 0, 0], outputs
-    assert sum("migrated base ->" in output for output in outputs) == 1
-    assert all(f"The database is at {head_revision()}." in output for output in outputs)
+    assert [outcome.code for outcome in outcomes] == [0, 0, 0], outcomes
+    assert sum("migrated base ->" in outcome.out + outcome.err for outcome in outcomes) == 1
+    assert all(f"The database is at {head_revision()}." in outcome.out for outcome in outcomes)
 
 
 async def test_upgrade_waits_for_whoever_is_migrating(empty: Database) -> None:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 import asyncpg
 from sqlalchemy.engine import make_url
 
+from tests.eventually import eventually
 from tests.fixtures import Database
 
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'cms-service cache' AND datname = $1"
@@ -148,10 +149,12 @@ async def frozen(database: Database, _proxy: Proxy) -> AsyncIterator[None]:
     """The server processes of the connections stand still, and go on later as if nothing had been."""
     db = await database.connect()
 
+    async def listeners() -> list[int]:
+        return [row["pid"] for row in await db.fetch(LISTENERS, database.name)]
+
     @asynccontextmanager
     async def trouble() -> AsyncIterator[None]:
-        pids = [row["pid"] for row in await db.fetch(LISTENERS, database.name)]
-        assert pids
+        pids = await eventually(listeners)
         _signal(pids, signal.SIGSTOP)
         try:
             yield

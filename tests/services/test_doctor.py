@@ -3,7 +3,6 @@
 import asyncio
 import json
 import secrets
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -22,7 +21,7 @@ from cms_service.core.security import Sealer, derive_key
 from cms_service.operating import create_administrator, diagnose, signing_keys
 from cms_service.schemas import Diagnosis, Finding, Verdict
 from cms_service.services import Doctor, KeySchedule
-from tests.fixtures import Database, DatabaseFactory, service_environ
+from tests.fixtures import Database, DatabaseFactory, run_command, service_environ
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 CANARY = "Zq81-canary-of-the-doctor"
@@ -364,16 +363,9 @@ async def test_command_tells_people_and_machines_and_ends_with_what_it_found(hea
     logged = []
 
     async def run(*arguments: str, **overrides: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cms_service", "doctor", *arguments),
-            env=service_environ(healthy, **overrides),
-            cwd=tmp_path,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        logged.append(err.decode())
-        return process.returncode or 0, out.decode()
+        outcome = await run_command(service_environ(healthy, **overrides), "doctor", *arguments, directory=tmp_path)
+        logged.append(outcome.err)
+        return outcome.code, outcome.out
 
     away = f"postgresql://cms:{CANARY}@127.0.0.1:1/cms"
     good, machine = await run(), await run("--json")

@@ -39,6 +39,17 @@ class SkewedClock(SystemClock):
         return datetime.now(UTC) + self._skew
 
 
+class StillClock(SkewedClock):
+    """A clock that stands still, so that no interval ends on a slow machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = super().now()
+
+    def now(self) -> datetime:
+        return self._now
+
+
 class Keys:
     """The keys of one database."""
 
@@ -179,6 +190,22 @@ async def test_operator_publishes_the_next_key_once(keys: Keys) -> None:
 
     assert await keys.states() == ["signing", "published"]
     assert successor.active_from - successor.published_at == DAY
+
+
+async def test_first_key_is_made_when_a_process_needs_one(keys: Keys) -> None:
+    signer = await keys.ring().signer()
+
+    assert [key.kid for key in await keys.all()] == [signer.kid]
+    assert await keys.states() == ["signing"]
+
+
+@pytest.mark.parametrize("is_immediate", [False, True])
+async def test_operator_makes_the_first_key_sign_at_once_when_there_is_none(keys: Keys, is_immediate: bool) -> None:
+    first = await keys.rotate(is_immediate=is_immediate)
+
+    assert await keys.states() == ["signing"]
+    assert first.retires_at is None
+    assert (await keys.ring().signer()).kid == first.kid
 
 
 async def test_operator_makes_a_new_key_sign_at_once(keys: Keys) -> None:
@@ -324,7 +351,7 @@ async def test_key_of_another_replica_is_found_when_a_token_names_it(keys: Keys)
 
 async def test_table_is_not_read_for_every_unknown_key(keys: Keys) -> None:
     await keys.keep_up()
-    ring = keys.ring()
+    ring = keys.ring(clock=StillClock())
     assert await ring.verifier("unknown") is None
     made_meanwhile = await keys.rotate(is_immediate=True)
 
@@ -382,3 +409,70 @@ async def test_process_with_a_foreign_secret_key_changes_nothing(keys: Keys) -> 
                 await (service.rotate(is_immediate=True) if change == "rotate" else service.retire(only))
 
     assert await keys.sealed() == before
+
+
+class SetClock(SkewedClock):
+    """Goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.at = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+
+async def test_signer_is_read_again_when_it_was_read_fifteen_seconds_ago(keys: Keys) -> None:
+    await keys.keep_up()
+    clock = SetClock()
+    ring = keys.ring(clock=clock)
+    known = await ring.signer()
+    successor = await keys.rotate(is_immediate=True)
+    read_at = clock.at = clock.at + timedelta(seconds=1)  # By now the successor signs for this clock, too.
+
+    signers = []
+    for seconds in (13.999999, 14):
+        clock.at = read_at + timedelta(seconds=seconds)
+        signers.append((await ring.signer()).kid)
+
+    assert signers == [known.kid, successor.kid]
+
+
+async def test_clock_that_was_set_back_makes_the_keys_be_read_again(keys: Keys) -> None:
+    await keys.keep_up()
+    clock = SetClock()
+    ring = keys.ring(clock=clock)
+    (only,) = await keys.all()
+    await ring.signer()
+    await keys.let_pass(DAY)
+    await keys.rotate(is_immediate=True)
+    clock.at -= timedelta(microseconds=1)
+    await ring.signer()
+
+    assert len((await ring.public_keys()).key_set.keys) == 2
+    assert await ring.verifier(only.kid) is not None
+
+
+async def test_table_is_read_for_unknown_keys_once_a_second(keys: Keys) -> None:
+    await keys.keep_up()
+    clock = SetClock()
+    ring = keys.ring(clock=clock)
+    assert await ring.verifier("unknown") is None
+    made_meanwhile = await keys.rotate(is_immediate=True)
+
+    found = []
+    for seconds in (0.999999, 0.000001):
+        clock.at += timedelta(seconds=seconds)
+        found.append(await ring.verifier(made_meanwhile.kid) is not None)
+
+    assert found == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("ahead_seconds", "reload_seconds", "caching_seconds"),
+    [(4, 1, 2), (19, 4.75, 9), (20, 5, 10), (21, 5, 10), (599, 5, 299), (600, 5, 300), (602, 5, 300)],
+)
+def test_keys_are_read_and_cached_for_parts_of_the_time_that_they_are_published_ahead(
+    ahead_seconds: int, reload_seconds: float, caching_seconds: int
+) -> None:
+    schedule = msgspec.structs.replace(SCHEDULE, published_ahead=timedelta(seconds=ahead_seconds))
+    assert (schedule.reload_seconds, schedule.caching_seconds) == (reload_seconds, caching_seconds)

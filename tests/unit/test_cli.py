@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 import httpx
-import msgspec
 import pytest
 
 from cms_service import cli
@@ -17,17 +16,22 @@ from cms_service.cli import console, serving
 from cms_service.core.config import load_settings, read_environment, render_env_example, render_settings_reference
 from cms_service.operating import GeneratedAdministrator
 from tests.eventually import eventually
-from tests.fixtures import Database, DatabaseFactory, Service, ServiceFactory, reserve_port, service_environ, sign_in
+from tests.fixtures import (
+    Database,
+    DatabaseFactory,
+    Outcome,
+    Service,
+    ServiceFactory,
+    production_environ,
+    reserve_port,
+    run_command,
+    service_environ,
+    sign_in,
+)
 
 PASSWORD = "fifteen characters or more"
 CANARY = "Zq81-database-canary"
 UNREACHABLE = f"postgresql://cms:{CANARY}@127.0.0.1:1/cms"
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    code: int
-    out: str
-    err: str
 
 
 class Call(Protocol):
@@ -55,16 +59,8 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
 
 
 async def run(database: Database, *arguments: str, stdin: str = "", **overrides: str) -> Outcome:
-    """Run a command in a process of its own, on the database."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cms_service", *arguments),
-        env=service_environ(database, **overrides),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate(stdin.encode())
-    return Outcome(process.returncode or 0, out.decode(), err.decode())
+    """Run a command on the database."""
+    return await run_command(service_environ(database, **overrides), *arguments, stdin=stdin)
 
 
 async def wait_until_refused(client: httpx.AsyncClient) -> None:
@@ -314,11 +310,13 @@ async def test_serve_ends_well_when_many_signals_tell_it_at_once(
 
 LEFT_ALONE = """
 import multiprocessing, os, signal, threading, time
-from cms_service.cli.serving import end_soon_after_main_process
+from cms_service.cli import serving
+
+serving.FINISH_SECONDS = 2
 
 def work():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=end_soon_after_main_process, daemon=True).start()
+    threading.Thread(target=serving.end_soon_after_main_process, daemon=True).start()
     print("left alone", flush=True)
     time.sleep(60)
 
@@ -354,8 +352,7 @@ async def test_production_serves_before_the_database_is_migrated(
     fresh_database: DatabaseFactory, tmp_path: Path
 ) -> None:
     database = await fresh_database(is_migrated=False)
-    environ = service_environ(database, env="production", public_url="https://accounts.example.org")
-    service = Service(environ, tmp_path)
+    service = Service(production_environ(database), tmp_path)
 
     async def is_told() -> bool:
         return "run `cms-service migrate`" in service.log.read_text()

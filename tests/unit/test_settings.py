@@ -14,6 +14,7 @@ from rich.pretty import pretty_repr
 from cms_service.core.config import (
     Environment,
     LogFormat,
+    PasswordHashing,
     Settings,
     SigningAlgorithm,
     load_settings,
@@ -256,6 +257,14 @@ def test_signing_key_is_published_for_less_time_than_it_signs() -> None:
     message = refusal({**DEVELOPMENT, "CMS_SIGNING_KEY_SECONDS": "3600", "CMS_SIGNING_KEY_AHEAD_SECONDS": "3600"})
 
     assert message == "CMS_SIGNING_KEY_SECONDS is 3600; expected more than CMS_SIGNING_KEY_AHEAD_SECONDS (3600)."
+
+
+def test_cheap_hashing_is_refused_in_production() -> None:
+    assert load_settings(PRODUCTION).password_hashing is PasswordHashing.STANDARD
+    assert load_settings(DEVELOPMENT).password_hashing is PasswordHashing.STANDARD
+    assert load_settings({**DEVELOPMENT, "CMS_PASSWORD_HASHING": "cheapest"}).password_hashing == "cheapest"
+    message = refusal({**PRODUCTION, "CMS_PASSWORD_HASHING": "cheapest"})
+    assert message == "CMS_PASSWORD_HASHING is cheapest; expected standard in production."
 
 
 def test_previous_secret_key_is_as_strict_as_the_present_one() -> None:

@@ -330,9 +330,91 @@ async def test_violations_never_repeat_the_value(app: Envelope) -> None:
     assert b"s3cr3t" not in answer.body
 
 
-async def test_violations_are_capped(app: Envelope) -> None:
-    answer = await create(app, json.dumps({f"m{number}": 1 for number in range(3000)}))
-    assert len(answer.json()["errors"]) == 100
+@pytest.mark.parametrize(("members", "told"), [(99, 99), (100, 100), (101, 100), (3000, 100)])
+async def test_violations_are_capped(app: Envelope, members: int, told: int) -> None:
+    unknown = {f"m{number}": 1 for number in range(members)}
+    answer = await create(app, json.dumps({"name": "abc", "age": 5} | unknown))
+    assert len(answer.json()["errors"]) == told
+    query = "&".join(unknown)
+    assert len((await exchange(app, "GET", f"/things?{query}")).json()["errors"]) == told
+
+
+@pytest.mark.parametrize(("length", "told"), [(64, 64), (65, 64), (3000, 64)])
+async def test_name_that_is_repeated_is_cut(app: Envelope, length: int, told: int) -> None:
+    name = "x" * length
+    answer = await create(app, json.dumps({"name": "abc", "age": 5, name: 1}))
+    assert answer.faults() == {f"/{'x' * told}": ["unknown_member"]}
+    answer = await exchange(app, "GET", f"/things?{name}=1")
+    assert answer.faults() == {f"query/{'x' * told}": ["unknown_parameter"]}
+
+
+@pytest.mark.parametrize(("depth", "status"), [(31, 200), (32, 200), (33, 400)])
+@pytest.mark.parametrize("brackets", [("[", "]"), ('{"a":', "}")])
+async def test_body_is_nested_no_deeper_than_thirty_two_levels(
+    app: Envelope, brackets: tuple[str, str], depth: int, status: int
+) -> None:
+    within = depth - 2  # The body and its context are levels too.
+    value = f"{brackets[0] * within}1{brackets[1] * within}"
+    body = f'{{"context": {{"a": {value}}}}}'
+    assert (await exchange(app, "POST", "/things/ask", headers=JSON, body=body.encode())).status == status
+
+
+@pytest.mark.parametrize(
+    ("age", "fault"),
+    [
+        ("0", None),
+        ("200", None),
+        ("201", "out_of_range"),
+        ("9007199254740992.0", "out_of_range"),
+        ("9007199254740994.0", "wrong_type"),
+        ("-9007199254740992.0", "out_of_range"),
+        ("-9007199254740994.0", "wrong_type"),
+    ],
+)
+async def test_fraction_is_a_whole_number_up_to_where_it_is_exact(app: Envelope, age: str, fault: str | None) -> None:
+    answer = await create(app, f'{{"name": "abc", "age": {age}}}')
+    assert answer.status == (400 if fault else 201)
+    assert fault is None or answer.faults() == {"/age": [fault]}
+
+
+@pytest.mark.parametrize(
+    ("number", "is_refused"), [(2**63 - 1, False), (2**63, True), (-(2**63), False), (-(2**63) - 1, True)]
+)
+async def test_whole_number_among_anything_has_sixty_four_bits(app: Envelope, number: int, is_refused: bool) -> None:
+    body = f'{{"context": {{"a": {number}}}}}'
+    answer = await exchange(app, "POST", "/things/ask", headers=JSON, body=body.encode())
+    assert answer.status == (400 if is_refused else 200)
+    assert not is_refused or answer.faults() == {"/context/a": ["out_of_range"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("0002-01-01T00:00:00Z", None),
+        ("0001-12-31T23:59:59.999999Z", "out_of_range"),
+        ("0002-01-01T00:59:59+01:00", "out_of_range"),
+        ("9998-12-31T23:59:59.999999Z", None),
+        ("9999-01-01T00:00:00Z", "out_of_range"),
+        ("9998-12-31T23:59:59-00:01", "out_of_range"),
+        ("2026-05-01T10:00:00.123456789Z", None),
+        ("2026-05-01T10:00:00.1234567891Z", "not_a_datetime"),
+    ],
+)
+async def test_instant_lies_between_the_years_two_and_9998(app: Envelope, text: str, fault: str | None) -> None:
+    answer = await create(app, f'{{"name": "abc", "age": 5, "parts": [{{"id": "{ID}", "at": "{text}"}}]}}')
+    assert answer.status == (400 if fault else 201)
+    assert fault is None or answer.faults() == {"/parts/0/at": [fault]}
+
+
+@pytest.mark.parametrize(("spaces", "status"), [(65_536, 400), (65_537, 413)])
+async def test_body_has_at_most_sixty_four_kibibytes(app: Envelope, spaces: int, status: int) -> None:
+    assert (await create(app, b" " * spaces)).status == status
+
+
+@pytest.mark.parametrize(("digits", "fault"), [(18, "out_of_range"), (19, "wrong_type")])
+async def test_number_of_a_query_has_at_most_eighteen_digits(app: Envelope, digits: int, fault: str) -> None:
+    answer = await exchange(app, "GET", f"/things?limit={'9' * digits}")
+    assert answer.faults() == {"query/limit": [fault]}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from cms_service.core.config.credentials import (
     refuse_placeholder_database_password,
     refuse_reused_secrets,
 )
-from cms_service.core.config.settings import VARIABLES, Environment, Settings, processor_count, variable_name
+from cms_service.core.config.settings import (
+    VARIABLES,
+    Environment,
+    PasswordHashing,
+    Settings,
+    processor_count,
+    variable_name,
+)
 from cms_service.core.exceptions import ConfigurationError
 
 _PREFIX = "CMS_"
@@ -152,6 +159,13 @@ def _refuse_placeholders(values: Mapping[str, Any], _: Mapping[str, str]) -> Non
             refuse_placeholder_database_password(variable_name(field), values[field] or "")
 
 
+def _refuse_cheap_hashing(values: Mapping[str, Any], _: Mapping[str, str]) -> None:
+    if values["environment"] is Environment.PRODUCTION and values["password_hashing"] is not PasswordHashing.STANDARD:
+        raise ConfigurationError(
+            f"CMS_PASSWORD_HASHING is {values['password_hashing']}; expected standard in production."
+        )
+
+
 _GENERATED = ("CMS_SECRET_KEY", "CMS_SECRET_KEY_PREVIOUS", "CMS_METRICS_TOKEN")
 _DATABASE_URLS = ("database_url", "database_direct_url")
 
@@ -162,5 +176,6 @@ _CONTRADICTIONS: tuple[Callable[[Mapping[str, Any], Mapping[str, str]], None], .
     _refuse_equal_keys,
     _refuse_reused_secrets,
     _refuse_placeholders,
+    _refuse_cheap_hashing,
 )
 """What is wrong with values that are good one by one."""

@@ -47,6 +47,11 @@ class SigningAlgorithm(StrEnum):
     ES256 = "ES256"
 
 
+class PasswordHashing(StrEnum):
+    STANDARD = "standard"
+    CHEAPEST = "cheapest"
+
+
 class LogFormat(StrEnum):
     CONSOLE = "console"
     JSON = "json"
@@ -402,6 +407,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             default="",
             example="10.0.0.0/8",
             description="The reverse proxies whose X-Forwarded-For is believed. Nobody else's is.",
+        ),
+    ]
+    password_hashing: Annotated[
+        PasswordHashing,
+        Variable(
+            parser=one_of(PasswordHashing),
+            default="standard",
+            description="`standard` is Argon2id with 19 MiB and two passes. `cheapest` protects no password and makes "
+            "sign-ins fast: for the test suite of a client. Production refuses it.",
         ),
     ]
     hash_concurrency: Annotated[

@@ -14,7 +14,7 @@ from cms_service.core.security.device_tokens import Device, DeviceTokenCodec
 from cms_service.core.security.emails import canonical_email, email_violations, sought_email
 from cms_service.core.security.guards import PUBLIC, authenticated, authenticated_user, principal_of, requires
 from cms_service.core.security.keys import NONCE_BYTES, Sealer, derive_key
-from cms_service.core.security.password_hasher import ARGON2ID, PasswordCheck, PasswordHasher
+from cms_service.core.security.password_hasher import ARGON2ID, CHEAPEST_ARGON2ID, PasswordCheck, PasswordHasher
 from cms_service.core.security.password_policy import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, PasswordPolicy
 from cms_service.core.security.permissions import EVERYTHING, Grant, exceeding, implies, implying, narrowed
 from cms_service.core.security.principal import Principal, SubjectType
@@ -45,6 +45,7 @@ __all__ = [
     "API_KEY_PREFIX",
     "API_KEY_SECRET_BYTES",
     "ARGON2ID",
+    "CHEAPEST_ARGON2ID",
     "EVERYTHING",
     "FIRST_PARTY_CLIENT_ID",
     "LEAST_MIN_CHARACTERS",

@@ -1,0 +1,31 @@
+"""Refresh tokens that the rotation has refused."""
+
+import asyncpg
+import pytest
+
+from cms_service.app import create_app
+from cms_service.core.config import Settings
+from cms_service.core.database import create_engine, unit_of_work
+from cms_service.core.exceptions import RefreshTokenInvalid
+from cms_service.core.security import Actor
+from cms_service.services import TokenIssuer, TokenService
+from tests.api.credentials import refresh
+from tests.fixtures import Register
+
+
+async def test_session_goes_on_when_its_live_token_was_refused_a_moment_ago(
+    settings: Settings, register: Register, db: asyncpg.Connection
+) -> None:
+    """As when its account was activated between the rotation and the second look."""
+    ada = await register()
+    issuer: TokenIssuer = create_app(settings).litestar.state["issuer"]
+    engine = create_engine(settings)
+    token = issuer.refresh_tokens.decode(ada.refresh_token)
+
+    with pytest.raises(RefreshTokenInvalid):
+        async with unit_of_work(engine) as work:
+            await TokenService(work, Actor(), issuer).repeat(token)
+
+    await engine.dispose()
+    assert await db.fetchval("SELECT revoked_at FROM refresh_tokens WHERE id = $1", token.session_id) is None
+    assert (await refresh(ada.http, ada.refresh_token)).status_code == 200
