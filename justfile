@@ -102,6 +102,10 @@ fuzz *args:
 test-enumeration *args:
     python -m tests.enumeration "$@"
 
+# Put 150 small faults into the service, one at a time, and see whether the tests fail; takes an hour on two cores.
+mutate *args:
+    python -m tests.mutation "$@"
+
 # Everything that can be judged without running the service.
 check: fmt-check lint types imports spec lock-check containerfile
 
