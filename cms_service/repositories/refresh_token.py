@@ -59,7 +59,7 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
         return PresentedSession(LiveSession(*facts), is_still_live, float(age))
 
     async def revoke(self, reason: str, *which: ColumnElement[bool]) -> Sequence[UUID]:
-        """Ends the live sessions that meet every condition, and tells which they were."""
+        """Ends the sessions that meet every condition and have not been ended, and returns which they were."""
         statement = (
             update(RefreshToken)
             .where(RefreshToken.revoked_at.is_(None), *which)

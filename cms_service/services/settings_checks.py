@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from cms_service.core.config import CONNECTIONS_PER_WORKER, LogLevel, Settings, read_traces_exporter
+from cms_service.core.config import CONNECTIONS_PER_WORKER, LogLevel, PasswordHashing, Settings, read_traces_exporter
 from cms_service.core.exceptions import ConfigurationError
 from cms_service.core.observability import refuse_unusable_tracing
 from cms_service.schemas import Finding
@@ -20,6 +20,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     yield ok("settings", f"all can be read, for {settings.environment}")
     yield _open_files(settings)
     yield _tracing()
+    yield _password_hashing(settings)
     if settings.is_development:
         return
     yield _public_url(settings)
@@ -120,6 +121,17 @@ def _tracing() -> Finding:
     except ConfigurationError as error:
         return fail("tracing", str(error), "Correct the variable or remove it: `cms-service serve` does not start.")
     return ok("tracing", "off" if exporter is None else f"spans go to {exporter}")
+
+
+def _password_hashing(settings: Settings) -> Finding:
+    """Production refuses cheap hashes."""
+    if settings.password_hashing is PasswordHashing.CHEAPEST:
+        return warn(
+            "password_hashing",
+            "cheapest: whoever comes to see the hashes finds the passwords",
+            "Unset CMS_PASSWORD_HASHING, except for tests.",
+        )
+    return ok("password_hashing", settings.password_hashing)
 
 
 def _open_files(settings: Settings) -> Finding:

@@ -58,6 +58,11 @@ def test_pitfall_of_production_is_told(check: str, verdict: Verdict, overrides: 
     assert set(found.values()) == {Verdict.OK}
 
 
+@pytest.mark.parametrize(("hashing", "verdict"), [("standard", Verdict.OK), ("cheapest", Verdict.WARN)])
+def test_cheap_hashes_are_told_in_development(hashing: str, verdict: Verdict) -> None:
+    assert verdicts(env="development", password_hashing=hashing)["password_hashing"] is verdict
+
+
 @pytest.mark.parametrize(
     ("variable", "text"),
     [

@@ -23,7 +23,9 @@ def render_env_example() -> str:
         if variable.computed_default:
             facts += f" Default: {variable.computed_default}."
         paragraphs = (variable.description, facts)
-        lines += ["", *(f"# {line}" for paragraph in paragraphs for line in wrap(paragraph, _WIDTH))]
+        # Part no address, date or name at its hyphen.
+        wrapped = (line for paragraph in paragraphs for line in wrap(paragraph, _WIDTH, break_on_hyphens=False))
+        lines += ["", *(f"# {line}" for line in wrapped)]
         lines.append(f"#{variable_name(field)}={_development_text(variable)}")
     return "\n".join(lines) + "\n"
 
