@@ -213,8 +213,19 @@ coverage-report:
     coverage combine --quiet
     coverage report --sort=cover | tail -n 40
 
-# Run what is too slow for every change: the long fuzz run, the large sample of sign-ins, new examples for the properties.
+# Run what is too slow for every change, two suites at a time: new examples, long runs and other mutants every night.
 ci-nightly:
-    pytest -n 2 --dist loadfile -m "not slow and not fault" --hypothesis-profile nightly tests/unit
+    .ci/suites _nightly-mutate _nightly-fuzz _nightly-enumeration _nightly-properties
+
+_nightly-mutate:
+    python -m tests.mutation --seed "$(date +%Y%m%d)"
+
+_nightly-fuzz:
     python -m tests.fuzz --examples 8 --seed 1 2 3 4 5
+
+_nightly-enumeration:
     python -m tests.enumeration --rounds 2000
+
+# Only the tests that Hypothesis draws examples for.
+_nightly-properties:
+    pytest -n 2 --dist loadfile -m hypothesis --hypothesis-profile nightly {{ elsewhere }}

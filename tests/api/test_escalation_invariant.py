@@ -314,8 +314,6 @@ def judge(stage: Stage, first: Ledger, before: Ledger, after: Ledger, narrowed_t
 @given(world=Worlds, choices=st.tuples(Choices, Choices), others=Others)
 @settings(
     max_examples=4,
-    deadline=None,
-    derandomize=True,
     # So few steps can be read; to make them fewer takes minutes.
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
