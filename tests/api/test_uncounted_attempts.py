@@ -132,9 +132,12 @@ async def full_queue(http: httpx.AsyncClient, db: asyncpg.Connection, slow: Call
     await eventually(partial(has_hashes, http, running=1, waiting=0))
     second = asyncio.create_task(sign_in_by(http, unique_email(), from_somewhere())())
     await eventually(partial(has_hashes, http, running=1, waiting=1))
-    yield
+    try:
+        yield
+    finally:
+        answers = await asyncio.gather(first, second)
     # The passwords that filled the queue were checked.
-    assert [code_of(answer, 401) for answer in await asyncio.gather(first, second)] == ["invalid_credentials"] * 2
+    assert [code_of(answer, 401) for answer in answers] == ["invalid_credentials"] * 2
 
 
 async def waiting_for_locks(db: asyncpg.Connection) -> int:
