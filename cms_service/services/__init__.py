@@ -33,6 +33,7 @@ from cms_service.services.previews import Previewed, PreviewService
 from cms_service.services.readiness import Readiness
 from cms_service.services.revocation import RevocationService
 from cms_service.services.roles import RoleService
+from cms_service.services.server_checks import check_servers
 from cms_service.services.service_account_roles import ServiceAccountRoleService
 from cms_service.services.service_accounts import ServiceAccountService
 from cms_service.services.sessions import SessionService
@@ -102,6 +103,7 @@ __all__ = [
     "UserDirectory",
     "UserService",
     "Versioned",
+    "check_servers",
     "check_settings",
     "entity_tag",
     "observe_state",

@@ -86,6 +86,10 @@ async def test_token_lives_no_longer_than_its_key(admin: Caller, one: Machine, d
     assert 60 < response.json()["expires_in"] <= 90
 
 
+NO_BASIC = ("Basic", "Basic !!!", "Basic /zr/", f"Basic {b64encode(b'no colon').decode()}")
+"""Headers with the scheme, and not of its form (RFC 7617)."""
+
+
 async def test_client_is_refused_in_the_words_of_the_standard(admin: Caller, one: Machine) -> None:
     other = await account(admin)
     own = {"client_id": one.id, "client_secret": one.key}
@@ -103,10 +107,7 @@ async def test_client_is_refused_in_the_words_of_the_standard(admin: Caller, one
         basic(one.name, one.key),
         basic(one.id, await one.exchange()),
         basic(one.id, "%FF"),
-        "Basic",
-        "Basic !!!",
-        f"Basic {b64encode(one.id.encode()).decode()}",
-        "Basic /zr/",
+        *NO_BASIC,
         f"Bearer {one.key}",
     ]:
         assert await asked(401, headers={"Authorization": header}) == "invalid_client", header
@@ -163,6 +164,9 @@ async def test_introspection_tells_whose_a_live_token_is(service: Service, regis
     for wrong in ((one.id, f"{one.key}x"), (str(uuid4()), one.key), (one.id, token), (ada.id, ada.access_token)):
         response = await one.http.post(INTROSPECT, data={"token": token}, auth=wrong)
         assert code_of(response, 401) == "token_invalid"
+    for header in NO_BASIC:
+        response = await one.http.post(INTROSPECT, data={"token": token}, headers={"Authorization": header})
+        assert code_of(response, 401) == "authentication_required", header
 
 
 async def test_introspection_says_nothing_of_a_token_that_does_not_count(

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 import asyncpg
 import httpx
@@ -246,6 +248,25 @@ async def test_nothing_is_gained_or_lost_that_is_held_otherwise(admin: Caller) -
     preview = (await admin.put(f"{path}/permissions", by_wildcard, if_match="*", **DRY)).json()
     assert changes(preview["losses"]) == set()
     assert changes(preview["gains"]) == {(user["email"], f"{resource}:*", None) for user in (partly, bare)}
+
+
+@pytest.mark.parametrize("window", [{"not_before": "2100-01-01T00:00:00Z"}, {"expires_at": "2000-01-01T00:00:00Z"}])
+async def test_nobody_loses_what_is_not_held_at_this_time(
+    admin: Caller, db: asyncpg.Connection, window: dict[str, str]
+) -> None:
+    role, now, another_time = await given.role(admin, "users:read"), *[await given.user(admin) for _ in range(2)]
+    for user in (now, another_time):
+        await given.assignment(admin, user["id"], role["id"])
+    column, instant = window.popitem()
+    await db.execute(
+        f"UPDATE user_roles SET {column} = $2 WHERE user_id = $1",  # noqa: S608 - our own words
+        UUID(another_time["id"]),
+        datetime.fromisoformat(instant),
+    )
+
+    preview = (await admin.delete(f"{ROLES}/{role['id']}", if_match="*", **DRY)).json()
+
+    assert changes(preview["losses"]) == {(now["email"], "users:read", None)}
 
 
 async def test_preview_is_refused_as_the_write_is(admin: Caller, register: Register, world: World) -> None:

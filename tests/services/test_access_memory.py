@@ -26,6 +26,7 @@ from cms_service.repositories import (
     SubjectRepository,
 )
 from cms_service.services import AccessMemory, AccessReader, CacheKeeper, Hearing
+from cms_service.services.shelf import Shelf
 from tests.eventually import eventually
 
 ROLE, PARENT = uuid4(), uuid4()
@@ -113,6 +114,17 @@ def test_what_is_not_known_makes_all_be_forgotten(memory: AccessMemory) -> None:
     memory.keep(SubjectType.user, ada, CLOSURES)
     memory.forget([Change("of a newer version", uuid4())])
     assert memory.rights_of(SubjectType.user, ada.id) is None
+
+
+def test_nothing_at_all_is_left_when_all_is_forgotten(memory: AccessMemory) -> None:
+    shelves = {name: shelf for name, shelf in vars(memory).items() if isinstance(shelf, Shelf)}
+    assert len(shelves) == 7
+    for shelf in shelves.values():
+        shelf.put("key", "value")
+
+    memory.forget_all()
+
+    assert {name: len(shelf) for name, shelf in shelves.items()} == dict.fromkeys(shelves, 0)
 
 
 def test_what_was_read_while_something_changed_is_not_kept(memory: AccessMemory, clock: SetClock) -> None:

@@ -356,6 +356,15 @@ async def test_use_of_a_key_is_written_once_a_minute(uses: KeyUses, sql: asyncpg
     await uses.is_written_at_last(key_id)
 
 
+async def test_uses_of_many_keys_at_once_are_all_written(uses: KeyUses, sql: asyncpg.Connection) -> None:
+    key_ids = [await add_key(sql) for _ in range(3)]
+    for key_id in key_ids:
+        await uses.use(key_id)
+
+    for key_id in key_ids:
+        await uses.is_written_at_last(key_id)
+
+
 async def test_nothing_is_written_when_no_key_is_used(uses: KeyUses, sql: asyncpg.Connection) -> None:
     key_id = await add_key(sql)
     await uses.use(key_id)

@@ -1,7 +1,9 @@
 import os
 import pwd
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,8 @@ from shutil import copytree, rmtree
 import asyncpg
 import pytest
 
-from cms_service.core.database import EmbeddedPostgres, postgres_binaries
+from cms_service.core.config import load_settings
+from cms_service.core.database import EmbeddedPostgres, postgres_binaries, running_database
 from cms_service.core.exceptions import ConfigurationError
 from tests.fixtures import make_reachable_directory
 from tests.processes import is_running
@@ -112,6 +115,38 @@ async def test_leftover_server_is_replaced(data: Path) -> None:
         assert await ask(server, "SELECT 1") == 1
         assert pid_of(data) != pid
     left_behind.stop()
+
+
+async def test_start_waits_until_a_leftover_server_has_ended(data: Path) -> None:
+    left_behind = EmbeddedPostgres(data, durable=False)
+    left_behind.start()
+    pid = pid_of(data)
+    assert left_behind._lock is not None
+    left_behind._lock.close()
+    os.kill(pid, signal.SIGSTOP)
+    going_on = threading.Timer(1, os.kill, (pid, signal.SIGCONT))
+    going_on.start()
+
+    with EmbeddedPostgres(data, durable=False) as server:
+        assert await ask(server, "SELECT 1") == 1
+
+    going_on.join()
+    left_behind.stop()
+
+
+@pytest.mark.parametrize("is_shared", [True, False, None])
+async def test_commands_use_the_database_of_a_running_service_unless_they_want_their_own(
+    data: Path, is_shared: bool | None
+) -> None:
+    settings = load_settings({"CMS_ENV": "development", "CMS_DATA_DIR": str(data.parent)})
+    choice = {} if is_shared is None else {"is_shared": is_shared}
+    with EmbeddedPostgres(data, durable=False) as server:
+        if is_shared is False:
+            with pytest.raises(ConfigurationError, match="is in use"), running_database(settings, **choice):
+                pass
+        else:
+            with running_database(settings, **choice) as running:
+                assert (running.database_url, running.database_direct_url) == (server.url, server.url)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

@@ -9,6 +9,7 @@ import pytest
 import structlog
 from litestar import Controller, Litestar, Request, Response, delete, get, post
 from litestar.datastructures import State
+from litestar.exceptions import ClientException, ImproperlyConfiguredException
 from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 
@@ -70,6 +71,8 @@ class FaultyController(Controller):
             "expired": TokenExpired(),
             "credentials": InvalidCredentials(),
             "internal": InternalError(),
+            "framework": ImproperlyConfiguredException("s3cr3t"),
+            "teapot": ClientException("s3cr3t", status_code=418),
         }
         raise faults[name]
 
@@ -303,6 +306,8 @@ async def test_problem_tells_what_and_where_but_no_query(app: Envelope) -> None:
     [
         ("unknown", 500, "internal_error"),
         ("internal", 500, "internal_error"),
+        ("framework", 500, "internal_error"),
+        ("teapot", 400, "validation_failed"),
         ("grouped", 409, "email_taken"),
         ("away", 503, "service_unavailable"),
         ("unavailable", 503, "service_unavailable"),
@@ -469,11 +474,16 @@ async def test_probes_are_quiet(app: Envelope, log_lines: Any) -> None:
     assert log_lines() == []
 
 
-async def test_mistakes_are_logged_with_their_traceback(app: Envelope, log_lines: Any) -> None:
-    await exchange(app, "GET", "/faults/unknown", headers={"x-request-id": "r-1"})
+@pytest.mark.parametrize(
+    ("name", "exception"), [("unknown", "RuntimeError"), ("framework", "ImproperlyConfiguredException")]
+)
+async def test_mistakes_are_logged_with_their_traceback(
+    app: Envelope, log_lines: Any, name: str, exception: str
+) -> None:
+    await exchange(app, "GET", f"/faults/{name}", headers={"x-request-id": "r-1"})
     mistake, request = log_lines()
     assert (mistake["event"], mistake["request_id"]) == ("unexpected_error", "r-1")
-    assert "RuntimeError" in mistake["exception"]
+    assert exception in mistake["exception"]
     assert request["status"] == 500
 
 

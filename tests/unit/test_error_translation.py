@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.orm.exc import StaleDataError
 
 from cms_service.core.config import Settings
-from cms_service.core.database import FastLane, Statement, create_engine, translate_error, unit_of_work
+from cms_service.core.database import FastLane, Statement, create_engine, pool_of, translate_error, unit_of_work
 from cms_service.core.exceptions import (
     Conflict,
     EmailTaken,
@@ -188,6 +188,20 @@ async def test_request_may_be_tried_again_when_a_lock_was_not_given(
         await db.execute(str(lock))
         assert await meaning_of(wait()) is ServiceUnavailable
     await engine.dispose()
+
+
+async def test_wait_in_vain_for_a_connection_is_counted(impatient: Settings) -> None:
+    engine, lane = create_engine(impatient), FastLane(impatient)
+    async with engine.connect():
+        assert await meaning_of(engine.connect().start()) is ServiceUnavailable
+    asleep = asyncio.ensure_future(meaning_of(lane.fetch_row(Statement(sleep()))))
+    await asyncio.sleep(0)
+    assert await meaning_of(lane.fetch_row(Statement(ONE))) is ServiceUnavailable
+    await asleep
+
+    assert (pool_of(engine).timeouts, lane.timeouts) == (1, 1)
+    await engine.dispose()
+    lane.close()
 
 
 @both_ways

@@ -58,6 +58,18 @@ def test_pitfall_of_production_is_told(check: str, verdict: Verdict, overrides: 
     assert set(found.values()) == {Verdict.OK}
 
 
+def test_what_is_set_is_shown() -> None:
+    environ = PRODUCTION | {"CMS_TRUSTED_PROXIES": "10.1.2.3,fd00::/8", "CMS_CORS_ORIGINS": "https://a.example.org"}
+    settings = load_settings(environ)
+
+    found = {finding.check: finding.found for finding in check_settings(settings)}
+
+    assert found["public_url"] == "https://accounts.example.org"
+    assert found["trusted_proxies"] == "10.1.2.3/32, fd00::/8"
+    assert found["cors_origins"] == "https://a.example.org"
+    assert found["log_level"] == "info"
+
+
 @pytest.mark.parametrize(("hashing", "verdict"), [("standard", Verdict.OK), ("cheapest", Verdict.WARN)])
 def test_cheap_hashes_are_told_in_development(hashing: str, verdict: Verdict) -> None:
     assert verdicts(env="development", password_hashing=hashing)["password_hashing"] is verdict
