@@ -1,4 +1,4 @@
-"""Mutants that are known to change nothing that a test could see: `equivalent.txt`."""
+"""Reads `equivalent.txt`: mutants that no test can tell from the original."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ class Entry(msgspec.Struct, frozen=True):
     """A line of the file."""
 
     pattern: str
-    """An id, in which `*` stands for any text, as for a line that may move."""
+    """An id, in which `*` stands for any text."""
     reason: str
 
     def matches(self, mutant: Mutant) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.mutation.operators import NOT_BEHAVIOUR, Variant, drop, drop_sql_conditions, negate, variants
+from tests.mutation.operators import NOT_BEHAVIOUR, Variant, drop, drop_guards, negate, variants
 from tests.mutation.source import Edit, Source
 
 MODULES = ("services", "repositories", "core/security", "core/database", "api")
@@ -27,8 +27,9 @@ class Mutant(msgspec.Struct, frozen=True):
 
     path: str
     """From the root of the repository."""
+    scope: str
+    """The class and the function around it, as in `UserService.deactivate_user`."""
     line: int
-    column: int
     operator: str
     detail: str
     place: tuple[int, int]
@@ -41,7 +42,7 @@ class Mutant(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        return f"{self.path}:{self.line}:{self.column}:{self.operator}:{self.detail}"
+        return f"{self.path}:{self.scope}:{self.operator}:{self.detail}"
 
 
 def find_mutants(root: Path) -> list[Mutant]:
@@ -80,25 +81,28 @@ def draw(mutants: Iterable[Mutant], seed: int) -> list[Mutant]:
 
 
 class _Around(msgspec.Struct, frozen=True):
-    """What stands around a node."""
+    """The context of a node."""
 
+    scope: str
     lines: tuple[int, int]
     is_at_import: bool
 
 
 class _Finder:
-    """Walks over what is behaviour in a module."""
+    """Visits what is behaviour in a module."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
 
     def mutants(self) -> Iterator[Mutant]:
-        yield from self._block(self._source.tree.body, is_at_import=True)
+        yield from self._block(self._source.tree.body, "", is_at_import=True)
 
-    def _block(self, statements: Sequence[ast.stmt], *, is_at_import: bool, early: bool = False) -> Iterator[Mutant]:
+    def _block(
+        self, statements: Sequence[ast.stmt], scope: str, *, is_at_import: bool, early: bool = False
+    ) -> Iterator[Mutant]:
         """`early`: whether other statements of the function run after this block."""
         for statement in statements:
-            around = _Around(_header(statement), is_at_import)
+            around = _Around(scope, _header(statement), is_at_import)
             yield from self._statement(statement, around, early=early)
 
     def _statement(self, statement: ast.stmt, around: _Around, *, early: bool) -> Iterator[Mutant]:
@@ -109,7 +113,7 @@ class _Finder:
                 for keyword in keywords:
                     if keyword.arg not in STRUCT_FORM:
                         yield from self._expression(keyword.value, around)
-                yield from self._block(body, is_at_import=around.is_at_import)
+                yield from self._block(body, _inner(around, statement), is_at_import=around.is_at_import)
             case ast.If(test=test) | ast.While(test=test):
                 if not _is_about_types(test):
                     yield from self._condition(test, around)
@@ -141,13 +145,19 @@ class _Finder:
         yield from self._children(statement, around)
 
     def _function(self, function: ast.FunctionDef | ast.AsyncFunctionDef, around: _Around) -> Iterator[Mutant]:
+        scope = _inner(around, function)
         for default in (*function.args.defaults, *function.args.kw_defaults):
             if default is not None:
-                yield from self._expression(default, around)
+                yield from self._expression(default, msgspec.structs.replace(around, scope=scope))
+        for decorator in function.decorator_list:
+            # Whoever runs the function has passed its guards.
+            lines = (function.body[0].lineno, function.end_lineno or function.lineno)
+            guarded = _Around(scope, lines, is_at_import=False)
+            yield from self._all(drop_guards(self._source, decorator), decorator, guarded)
         if function.name != "__repr__":
             for statement in function.body:
                 is_last = statement is function.body[-1]
-                inside = _Around(_header(statement), is_at_import=False)
+                inside = _Around(scope, _header(statement), is_at_import=False)
                 # A `return` in the last statement leaves nothing to run after it.
                 yield from self._statement(statement, inside, early=not is_last)
 
@@ -160,17 +170,17 @@ class _Finder:
             for item in value if isinstance(value, list) else [value]:
                 match item:
                     case ast.stmt():
-                        inside = _Around(_header(item), around.is_at_import)
+                        inside = _Around(around.scope, _header(item), around.is_at_import)
                         yield from self._statement(item, inside, early=early or is_loop)
                     case ast.ExceptHandler(body=body):
-                        inside = _Around((item.lineno, item.lineno), around.is_at_import)
+                        inside = _Around(around.scope, (item.lineno, item.lineno), around.is_at_import)
                         yield from self._all(variants(self._source, item), item.type or item, inside)
-                        yield from self._block(body, is_at_import=around.is_at_import, early=early)
+                        yield from self._block(body, around.scope, is_at_import=around.is_at_import, early=early)
                     case ast.match_case(guard=guard, body=body):
                         if guard is not None:
-                            inside = _Around((guard.lineno, guard.end_lineno or guard.lineno), around.is_at_import)
-                            yield from self._condition(guard, inside)
-                        yield from self._block(body, is_at_import=around.is_at_import, early=early)
+                            lines = (guard.lineno, guard.end_lineno or guard.lineno)
+                            yield from self._condition(guard, msgspec.structs.replace(around, lines=lines))
+                        yield from self._block(body, around.scope, is_at_import=around.is_at_import, early=early)
                     case ast.withitem(context_expr=expression):
                         yield from self._expression(expression, around)
                     case ast.expr() if field != "target":
@@ -184,10 +194,6 @@ class _Finder:
         match node:
             case ast.JoinedStr():
                 # Positions inside are not exact before Python 3.12.
-                yield from self._all(drop_sql_conditions(self._source, node), node, around)
-                return
-            case ast.Constant(value=str()):
-                yield from self._all(drop_sql_conditions(self._source, node), node, around)
                 return
             case ast.Call() if _is_logging(node):
                 return
@@ -217,8 +223,8 @@ class _Finder:
         for variant in found:
             yield Mutant(
                 self._source.path,
+                around.scope,
                 node.lineno,
-                node.col_offset + 1,
                 variant.operator,
                 variant.detail,
                 (self._source.start(node), self._source.end(node)),
@@ -226,6 +232,10 @@ class _Finder:
                 around.is_at_import,
                 variant.edits,
             )
+
+
+def _inner(around: _Around, definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
+    return f"{around.scope}.{definition.name}" if around.scope else definition.name
 
 
 def _header(statement: ast.stmt) -> tuple[int, int]:

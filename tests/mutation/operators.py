@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from tests.mutation import sql
 from tests.mutation.source import Edit, Positioned, Source
 
 COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
@@ -40,6 +39,7 @@ COMMUTATIVE = CONJUNCTIONS | FILTERS | {"options", "suppress", "documented", "ga
 BUILT_IN = {"isinstance", "issubclass", "getattr", "setattr", "hasattr", "cast"}
 """To swap their arguments is an error of types, which says nothing about the tests."""
 NOT_BEHAVIOUR = {
+    "auto_refresh",
     "description",
     "example",
     "examples",
@@ -52,9 +52,6 @@ NOT_BEHAVIOUR = {
 }
 """Keyword arguments that change what people read, or how fast an answer is."""
 LONGEST_DETAIL = 70
-_LITERAL = re.compile(
-    r"""(?P<prefix>[A-Za-z]{0,2})(?P<quote>\"{3}|'{3}|"|')(?P<body>(?:\\.|(?!(?P=quote)).)*)(?P=quote)""", re.DOTALL
-)
 
 
 class Variant(msgspec.Struct, frozen=True):
@@ -86,19 +83,16 @@ def drop(source: Source, statement: ast.stmt) -> Iterator[Variant]:
     yield Variant("statement", f"drop {_short(text)}", (edit,))
 
 
-def drop_sql_conditions(source: Source, node: ast.Constant | ast.JoinedStr) -> Iterator[Variant]:
-    """A condition in a text of SQL is dropped."""
-    start = source.start(node)
-    raw = source.text_of(node)
-    literals = list(_LITERAL.finditer(raw))
-    if not sql.is_sql(" ".join(literal["body"] for literal in literals)):
+def drop_guards(source: Source, decorator: ast.expr) -> Iterator[Variant]:
+    """A guard of a route is dropped."""
+    if not isinstance(decorator, ast.Call):
         return
-    for literal in literals:
-        for cut in sql.conditions(literal["body"]):
-            dropped = literal["body"][cut.start : cut.end]
-            first = start + len(raw[: literal.start("body") + cut.start].encode())
-            edit = Edit(first, first + len(dropped.encode()), "\n" * dropped.count("\n"))
-            yield Variant("sql", f"drop {_short(dropped)}", (edit,))
+    for keyword in decorator.keywords:
+        if keyword.arg == "guards" and isinstance(keyword.value, ast.List):
+            for guard in keyword.value.elts:
+                rest = [source.text_of(other) for other in keyword.value.elts if other is not guard]
+                variant = _replacement(source, "guard", keyword.value, f"[{', '.join(rest)}]")
+                yield msgspec.structs.replace(variant, detail=f"drop {_short(source.text_of(guard))}")
 
 
 def _comparison(source: Source, node: ast.Compare) -> Iterator[Variant]:
@@ -162,13 +156,23 @@ def _texts(source: Source, node: ast.Call) -> Iterator[Variant]:
 
 
 def _arguments(source: Source, node: ast.Call) -> Iterator[Variant]:
+    """Two arguments of the same sort change places. To swap others is an error of types, which mypy finds."""
     if _name(node) in COMMUTATIVE | BUILT_IN:
         return
     for left, right in pairwise(node.args):
-        if not (
-            isinstance(left, ast.Starred) or isinstance(right, ast.Starred) or (_is_text(left) and _is_text(right))
-        ):
+        if _sort(left) is not None and _sort(left) == _sort(right):
             yield from _swapped(source, "arguments", left, right)
+
+
+def _sort(node: ast.expr) -> str | None:
+    """`user_id` and `data.role_id` are of one sort."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.rpartition("_")[2]
+        case ast.Constant(value=int() | float()):
+            return "number"
+        case _:
+            return None
 
 
 def _extreme(source: Source, node: ast.Call) -> Iterator[Variant]:

@@ -1,4 +1,4 @@
-"""What the tool adds to pytest on a bench: which tests run, and what becomes of them."""
+"""The pytest plugin of a sandbox: selects the tests of a run and tells the outcome of each."""
 
 import importlib
 import os
@@ -19,19 +19,19 @@ SESSION = "session fixture "
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a run of pytest is to do."""
+    """Instructions for one run of pytest."""
 
     events: str
     """The file for the events."""
     selected: frozenset[str] | None = None
     """Ids of the tests to run; None: all that are collected."""
     known: frozenset[str] | None = None
-    """Ids of the tests that there are without a fault: one that only the fault brings about is run too."""
+    """Ids of all tests that there are without the fault. Any other exists because of the fault, and is run."""
     is_recorded: bool = False
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What happened to a test."""
+    """The beginning or the outcome of one test."""
 
     test: str
     outcome: str

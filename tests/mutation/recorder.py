@@ -1,11 +1,12 @@
 """Records which lines of `cms_service` a process runs, apart for each test.
 
-Every Python process of a bench starts this before anything else: the one of pytest, the services, their workers and
+Every Python process of a sandbox starts this before anything else: the one of pytest, the services, their workers and
 the commands. pytest names the context, such as the id of a test, in a file for the processes to come, and to each
 running process over a socket of its own. It goes on when all have answered, so that no line is counted for the wrong
 test. What was recorded is written at every change of the context, so that it outlives a process that is killed.
 """
 
+import atexit
 import os
 import socket
 import threading
@@ -42,11 +43,13 @@ class Recorder:
         self._coverage.set_option("run:disable_warnings", WARNINGS)
 
     def start(self) -> None:
-        self._listen()
         self._coverage.start()
         self._write_less()
         self.switch(self._named())
+        self._listen()
         self._follow_forks()
+        # This runs before what coverage does at the end, which is to stop.
+        atexit.register(self._write_the_rest)
 
     def switch(self, context: str) -> None:
         """What this process runs from now on belongs to `context`; what it ran before is written."""
@@ -61,7 +64,7 @@ class Recorder:
         self.switch(context)
         for path in self._directory.glob("*.socket"):
             if path.stem != str(os.getpid()):
-                _tell(path, context)
+                _send_context(path, context)
 
     def _write_less(self) -> None:
         """Write only the modules of which something ran. Otherwise each change of the context writes all of them."""
@@ -77,13 +80,15 @@ class Recorder:
 
     def _listen(self) -> None:
         path = self._directory / f"{os.getpid()}.socket"
-        path.unlink(missing_ok=True)
+        draft = path.with_suffix(".new")
+        draft.unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
+        self._listener.bind(str(draft))
         self._listener.listen()
-        threading.Thread(target=self._obey, args=(self._listener,), daemon=True).start()
+        draft.replace(path)  # A connection before this point would be refused.
+        threading.Thread(target=self._serve_switches, args=(self._listener,), daemon=True).start()
 
-    def _obey(self, listener: socket.socket) -> None:
+    def _serve_switches(self, listener: socket.socket) -> None:
         while True:
             connection, _ = listener.accept()
             with connection, suppress(OSError):
@@ -95,12 +100,15 @@ class Recorder:
         leave = os._exit
 
         def leave_recorded(status: int) -> NoReturn:
-            with suppress(Exception):
-                self.switch(self._named())
+            self._write_the_rest()
             leave(status)
 
         os._exit = leave_recorded
         os.register_at_fork(after_in_child=self._continue)
+
+    def _write_the_rest(self) -> None:
+        with suppress(Exception):
+            self.switch(self._named())
 
     def _continue(self) -> None:
         with suppress(OSError):
@@ -129,7 +137,7 @@ def of_this_process() -> Recorder:
     return _running[0]
 
 
-def _tell(path: Path, context: str) -> None:
+def _send_context(path: Path, context: str) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_SECONDS)
         try:

@@ -1,4 +1,4 @@
-"""Benches: private copies of the repository, each with its own environment and PostgreSQL, where tests run."""
+"""Sandboxes: private copies of the repository, each with its own environment and PostgreSQL, where tests run."""
 
 import asyncio
 import os
@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event as Flag
 
 import msgspec
 import psutil
@@ -19,30 +20,31 @@ import psutil
 from cms_service.core.database import EmbeddedPostgres, upgrade
 from tests.fixtures import Cluster, make_reachable_directory
 from tests.fixtures.postgres import TEMPLATE
-from tests.mutation.plugin import IMPORTED, Event, Plan
+from tests.mutation.plugin import Event, Plan
 
 FAST, SLOW = "not slow and not fault", "slow or fault"
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "site", "dist", "__pycache__", ".*_cache", ".data")
-START_SECONDS = 180
-"""For the collection of the tests."""
-FLOOR_SECONDS = 120
+COLLECTION = "collection"
+COLLECTION_TIMEOUT_SECONDS = 180
+LEAST_TIMEOUT_SECONDS = 120
 """More than any wait in a test, so that a test fails by itself before it is ended."""
-FACTOR = 5
+TIMEOUT_FACTOR = 5
 POLL_SECONDS = 0.1
 RECORDING = "on"
-"""A file that has every process of the bench record what it runs."""
+"""A file that has every process of the sandbox record what it runs."""
 DATABASES = "SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%'"
+EPOCH = 1_000_000_000
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What a run of pytest did."""
+    """The result of one run of pytest."""
 
     exit_code: int
     events: list[Event]
     output: str
     seconds: float
-    hung: str | None = None
-    """The test that did not end, or what else did not."""
+    timed_out: str | None = None
+    """The id of the test that took too long, or `collection`."""
 
     @property
     def finished(self) -> list[Event]:
@@ -53,21 +55,22 @@ class Run(msgspec.Struct, frozen=True):
         return [event for event in self.events if event.outcome == "failed"]
 
 
-class Bench:
+class Sandbox:
     """Runs tests on a copy of the repository, one run at a time."""
 
     def __init__(self, root: Path, directory: Path, url: str) -> None:
         self.root = directory / "tree"
-        self.reach = directory / "reach"
+        self.recorded = directory / "recorded"
         self._directory = directory
         self._cluster = Cluster(url)
         self._times_written = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_interrupted = Flag()
         directory.mkdir()
         directory.chmod(0o711)
-        self.reach.mkdir()
+        self.recorded.mkdir()
         shutil.copytree(root, self.root, ignore=NOT_COPIED, symlinks=True)
-        self._python = _make_environment(self.root, self.reach)
+        self._python = _make_environment(self.root, self.recorded)
         upgrade(asyncio.run(self._create_template()))
         asyncio.run(self._cluster.execute(f"ALTER DATABASE {TEMPLATE} IS_TEMPLATE true"))
 
@@ -89,11 +92,12 @@ class Bench:
         *,
         marks: str = FAST,
         stops: bool = False,
-        normal_seconds: dict[str, float] | None = None,
+        usual_seconds: Mapping[str, float] | None = None,
     ) -> Run:
-        """Run the tests of the plan. A test that takes far longer than it should is ended, and with it the run.
+        """Run the tests of the plan.
 
-        `stops`: at the first failure. Without `normal_seconds` there is no limit.
+        `stops`: at the first failure. `usual_seconds` are those of each test; one that takes far longer is ended, and
+        the run with it. Without them there is no limit.
         """
         plan_file, output = self._directory / "plan.json", self._directory / "output"
         events = Path(plan.events)
@@ -106,52 +110,52 @@ class Bench:
             *(["--exitfirst"] if stops else []),
             *files,
         ]
+        if self._is_interrupted.is_set():
+            raise RuntimeError("interrupted")
         started_at = time.monotonic()
         with output.open("wb") as log:
             process = self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                command,
+                cwd=self.root,
+                env=_without_coverage(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
-        hung = None
+        timed_out = None
         try:
-            hung = self._wait(process, events, normal_seconds)
+            timed_out = self._wait(process, events, usual_seconds)
         finally:
             self._end_all(process)
             asyncio.run(self._drop_databases())
-        told = events.read_bytes().splitlines() if events.exists() else []
         return Run(
             process.wait(),
-            [msgspec.json.decode(line, type=Event) for line in told],
+            _read_events(events),
             output.read_text(errors="replace"),
             time.monotonic() - started_at,
-            hung,
+            timed_out,
         )
 
     def interrupt(self) -> None:
-        """End the present run, if there is one."""
+        """End the present run, if there is one, and begin no other."""
+        self._is_interrupted.set()
         if self._process is not None:
             self._process.kill()
-
-    def can_import(self) -> bool:
-        """Whether the service can be imported at all."""
-        command = [str(self._python), "-c", "".join(f"import {name};" for name in IMPORTED)]
-        return subprocess.run(command, cwd=self.root, capture_output=True, check=False).returncode == 0  # noqa: S603
 
     def plan(self, **members: object) -> Plan:
         return Plan(str(self._directory / "events"), **members)  # type: ignore[arg-type]
 
-    def _wait(self, process: subprocess.Popen[bytes], events: Path, normal: dict[str, float] | None) -> str | None:
-        """Until the run ends. Returns what hangs, if anything does."""
-        began_at, limit, current, read = time.monotonic(), float(START_SECONDS), "collection", 0
+    def _wait(self, process: subprocess.Popen[bytes], events: Path, usual: Mapping[str, float] | None) -> str | None:
+        """Until the run ends. Returns what takes too long, if anything does."""
+        began_at, limit, current, read = time.monotonic(), float(COLLECTION_TIMEOUT_SECONDS), COLLECTION, 0
         while process.poll() is None:
             time.sleep(POLL_SECONDS)
-            if normal is None:
+            if usual is None:
                 continue
-            lines = events.read_bytes().splitlines() if events.exists() else []
-            if len(lines) > read:
-                read = len(lines)
-                last = msgspec.json.decode(lines[-1], type=Event)
-                began_at, current = time.monotonic(), last.test
-                limit = FLOOR_SECONDS + FACTOR * normal.get(last.test, 0)
+            found = _read_events(events)
+            if len(found) > read:
+                read, current, began_at = len(found), found[-1].test, time.monotonic()
+                limit = LEAST_TIMEOUT_SECONDS + TIMEOUT_FACTOR * usual.get(current, 0)
             elif time.monotonic() - began_at > limit:
                 return current
         return None
@@ -160,11 +164,17 @@ class Bench:
         """End what the run started and left behind: services that a fault keeps from ending, and their workers."""
         if process.poll() is None:
             process.kill()
-        for left in psutil.process_iter():
+        while left := list(self._left_behind()):
+            for each in left:
+                each.kill()
+            psutil.wait_procs(left, timeout=1)
+
+    def _left_behind(self) -> Iterator[psutil.Process]:
+        for each in psutil.process_iter():
             try:
                 # A service may have changed its folder and its group, but it was started with this Python.
-                if str(self._python) in left.cmdline()[:1]:
-                    left.kill()
+                if str(self._python) in each.cmdline()[:1] and each.status() != psutil.STATUS_ZOMBIE:
+                    yield each
             except psutil.Error:
                 continue
 
@@ -182,15 +192,15 @@ class Bench:
 
     def _write(self, file: Path, content: bytes) -> None:
         file.write_bytes(content)
-        # Python compares only seconds and sizes to see whether its compiled module is stale.
+        # Python trusts a compiled module whose source has the same second and size: no two versions may share both.
         self._times_written += 1
-        changed_at = time.time() - 10 * self._times_written
+        changed_at = EPOCH + self._times_written
         os.utime(file, (changed_at, changed_at))
 
 
 @contextmanager
-def benches(root: Path, count: int) -> Iterator[list[Bench]]:
-    """So many benches. Their servers end with the thread that calls this."""
+def sandboxes(root: Path, count: int) -> Iterator[list[Sandbox]]:
+    """So many sandboxes. Their servers end with the thread that calls this."""
     directory = make_reachable_directory()
     servers: list[EmbeddedPostgres] = []
     try:
@@ -198,7 +208,7 @@ def benches(root: Path, count: int) -> Iterator[list[Bench]]:
         for number in range(count):
             servers.append(EmbeddedPostgres(directory / f"postgres-{number}", durable=False))
             servers[-1].start()
-            made.append(Bench(root, directory / f"bench-{number}", servers[-1].url))
+            made.append(Sandbox(root, directory / f"sandbox-{number}", servers[-1].url))
         yield made
     finally:
         for server in servers:
@@ -206,24 +216,37 @@ def benches(root: Path, count: int) -> Iterator[list[Bench]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def run_on(benches_: Sequence[Bench], work: Callable[[Bench, list[str]], Run], parts: Iterable[list[str]]) -> list[Run]:
-    """Do a part of the work on each bench, all at once."""
-    with ThreadPoolExecutor(len(benches_)) as pool, interruptible(benches_):
-        return list(pool.map(work, benches_, parts))
+def run_on(
+    sandboxes_: Sequence[Sandbox], work: Callable[[Sandbox, list[str]], Run], parts: Iterable[list[str]]
+) -> list[Run]:
+    """Do a part of the work in each sandbox, all at once."""
+    with ThreadPoolExecutor(len(sandboxes_)) as pool, interruptible(sandboxes_):
+        return list(pool.map(work, sandboxes_, parts))
 
 
 @contextmanager
-def interruptible(benches_: Iterable[Bench]) -> Iterator[None]:
-    """An exception, such as that of Ctrl-C, does not wait for what runs on the benches."""
+def interruptible(sandboxes_: Iterable[Sandbox]) -> Iterator[None]:
+    """An exception, such as that of Ctrl-C, does not wait for what runs in the sandboxes."""
     try:
         yield
     except BaseException:
-        for bench in benches_:
-            bench.interrupt()
+        for sandbox in sandboxes_:
+            sandbox.interrupt()
         raise
 
 
-def _make_environment(tree: Path, reach: Path) -> Path:
+def _read_events(file: Path) -> list[Event]:
+    """The last line may be half written."""
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    return [msgspec.json.decode(line, type=Event) for line in lines]
+
+
+def _without_coverage() -> dict[str, str]:
+    """Whoever measures this process does not measure a copy of the service."""
+    return {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}  # noqa: TID251
+
+
+def _make_environment(tree: Path, recorded: Path) -> Path:
     """Make a virtual environment with the packages of the present one, whose `cms_service` is that of the tree.
 
     The services of the tests have an environment of their own, and find the tree because they run its Python.
@@ -233,13 +256,13 @@ def _make_environment(tree: Path, reach: Path) -> Path:
     python = directory / "bin" / "python"
     packages = next(directory.glob("lib/python*/site-packages"))
     shared = [path for path in site.getsitepackages() if Path(path).is_dir()]
-    start = f"from tests.mutation import recorder; recorder.start({str(reach)!r}, {str(tree / 'cms_service')!r})"
+    start = f"from tests.mutation import recorder; recorder.start({str(recorded)!r}, {str(tree / 'cms_service')!r})"
     lines = [
         str(tree),
         *(f"import site; site.addsitedir({path!r})" for path in shared),
-        f"import os; os.path.exists({str(reach / RECORDING)!r}) and exec({start!r})",
+        f"import os; os.path.exists({str(recorded / RECORDING)!r}) and exec({start!r})",
     ]
-    (packages / "bench.pth").write_text("\n".join(lines) + "\n")
+    (packages / "sandbox.pth").write_text("\n".join(lines) + "\n")
     _copy_programs(Path(sys.executable).parent, python)
     return python
 
