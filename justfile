@@ -3,8 +3,8 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
-# Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Only what
-# nobody else needs gets an environment of its own.
+# Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Tools that
+# only one recipe needs run in an environment of their own.
 export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
 # Empty means unset. Where it is set, every interpreter compiles everything anew and takes three times as long to start.
 export PYTHONDONTWRITEBYTECODE := ""
@@ -98,15 +98,15 @@ test-revocation:
 fuzz *args:
     python -m tests.fuzz "$@"
 
-# Measure whether a sign-in that fails tells by its answer or its time what is wrong; takes a minute.
+# Measure whether the answer to a failed sign-in, or its time, reveals the cause; takes a minute.
 test-enumeration *args:
     python -m tests.enumeration "$@"
 
-# Put 150 small faults into the service, one at a time, and see whether the tests fail; takes an hour on two cores.
+# Put 150 small faults into the service, one at a time, and see whether the tests notice; takes an hour on two cores.
 mutate *args:
     python -m tests.mutation "$@"
 
-# Everything that can be judged without running the service.
+# Run all static checks.
 check: fmt-check lint types imports spec lock-check containerfile
 
 # Format the code and repair what ruff can repair.
@@ -213,19 +213,17 @@ coverage-report:
     coverage combine --quiet
     coverage report --sort=cover | tail -n 40
 
-# Run what is too slow for every change, two suites at a time: new examples, long runs and other mutants every night.
+# Run what is too slow for every change; draws other requests, examples and faults every day.
 ci-nightly:
-    .ci/suites _nightly-mutate _nightly-fuzz _nightly-enumeration _nightly-properties
-
-_nightly-mutate:
-    python -m tests.mutation --seed "$(date +%Y%m%d)"
+    .ci/suites _nightly-fuzz _nightly-enumeration _nightly-properties && status=0 || status=$?; \
+    python -m tests.mutation --seed "$(date +%Y%m%d)" && exit "$status"
 
 _nightly-fuzz:
-    python -m tests.fuzz --examples 8 --seed 1 2 3 4 5
+    python -m tests.fuzz --examples 8 --seed $(seq "$(date +%y%j)0" "$(date +%y%j)4")
 
 _nightly-enumeration:
     python -m tests.enumeration --rounds 2000
 
-# Only the tests that Hypothesis draws examples for.
+# Run the property tests with new examples.
 _nightly-properties:
     pytest -n 2 --dist loadfile -m hypothesis --hypothesis-profile nightly {{ elsewhere }}
