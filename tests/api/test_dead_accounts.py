@@ -9,7 +9,7 @@ import pytest
 from tests.api import given
 from tests.api.credentials import is_accepted, login, refresh, session_id_of
 from tests.api.problems import code_of
-from tests.fixtures import Caller, Database, Register, Service, service_environ, sign_in
+from tests.fixtures import Caller, Database, Register, Service, running_service, service_environ, sign_in
 
 CONNECTIONS = 8
 """A new connection goes to either worker by chance: that all go to one happens once in 128 times."""
@@ -21,13 +21,8 @@ async def replica(
 ) -> AsyncIterator[Service]:
     """Two more processes beside `service`, on the same database."""
     environ = service_environ(database, public_url=service.url, workers="2")
-    running = Service(environ, tmp_path_factory.mktemp("replica"))
-    try:
-        await running.wait_until_ready()
+    async with running_service(environ, tmp_path_factory.mktemp("replica")) as running:
         yield running
-    finally:
-        await running.stop()
-    running.refuse_tracebacks()
 
 
 @pytest.fixture

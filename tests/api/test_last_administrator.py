@@ -12,7 +12,7 @@ import pytest
 from tests.api import given
 from tests.api.problems import code_of
 from tests.factories import PASSWORD, UserCreateFactory, unique
-from tests.fixtures import Caller, Cluster, Database, Service, service_environ, sign_in
+from tests.fixtures import Caller, Cluster, Database, running_service, service_environ, sign_in
 
 FUTURE, PAST = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
 ROUNDS = 4
@@ -120,14 +120,9 @@ async def lonely_database(cluster: Cluster, template: str) -> AsyncIterator[Data
 @pytest.fixture(scope="module")
 async def first(lonely_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Caller]:
     """The only administrator who counts, of a service of its own."""
-    service = Service(service_environ(lonely_database), tmp_path_factory.mktemp("lonely"))
-    try:
-        await service.wait_until_ready()
-        async with service.client() as http:
-            yield await sign_in(http, service.admin_email, service.admin_password)
-    finally:
-        await service.stop()
-    service.refuse_tracebacks()
+    environ = service_environ(lonely_database)
+    async with running_service(environ, tmp_path_factory.mktemp("lonely")) as service, service.client() as http:
+        yield await sign_in(http, service.admin_email, service.admin_password)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,16 @@ from cms_service.core.observability import Metrics
 from tests.api.metrics_page import TOKEN, Scrape, scrape
 from tests.api.problems import code_of
 from tests.eventually import eventually
-from tests.fixtures import Caller, Cluster, Database, DatabaseFactory, Service, service_environ, sign_in
+from tests.fixtures import (
+    Caller,
+    Cluster,
+    Database,
+    DatabaseFactory,
+    Service,
+    running_service,
+    service_environ,
+    sign_in,
+)
 from tests.unit.asgi import exchange
 from tests.unit.settings import edge_settings
 
@@ -45,13 +54,8 @@ async def service(own_database: Database, tmp_path_factory: pytest.TempPathFacto
     # A worker that stands still for some seconds keeps its lease.
     settings = {"log_format": "json", "cached_subjects": "100", "max_staleness_ms": "10000"}
     environ = service_environ(own_database, workers="2", metrics_token=TOKEN, **settings)
-    running = Service(environ, tmp_path_factory.mktemp("metrics"))
-    try:
-        await running.wait_until_ready()
+    async with running_service(environ, tmp_path_factory.mktemp("metrics")) as running:
         yield running
-    finally:
-        await running.stop()
-    running.refuse_tracebacks()
 
 
 @pytest.fixture(scope="module")

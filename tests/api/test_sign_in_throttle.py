@@ -26,6 +26,7 @@ from tests.fixtures import (
     Register,
     Service,
     ServiceFactory,
+    running_service,
     service_environ,
     sign_in,
 )
@@ -226,14 +227,8 @@ async def hashing(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Clients of a service whose hashes take their time, so that attempts overlap while passwords are checked."""
     environ = service_environ(database, public_url=service.url, password_hashing="standard")
-    running = Service(environ, tmp_path_factory.mktemp("hashing"))
-    try:
-        await running.wait_until_ready()
-        async with running.client() as http:
-            yield http
-    finally:
-        await running.stop()
-    running.refuse_tracebacks()
+    async with running_service(environ, tmp_path_factory.mktemp("hashing")) as running, running.client() as http:
+        yield http
 
 
 async def with_standard_hash(caller: Caller, http: httpx.AsyncClient) -> Caller:
@@ -431,14 +426,9 @@ async def behind_proxy(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Clients of a service that trusts a proxy, and lets networks fail three times. Each test has its own network."""
     overrides = {"public_url": service.url, "trusted_proxies": "127.0.0.1", "throttle_network_failures": "3"}
-    running = Service(service_environ(database, **overrides), tmp_path_factory.mktemp("behind-proxy"))
-    try:
-        await running.wait_until_ready()
-        async with running.client() as http:
-            yield http
-    finally:
-        await running.stop()
-    running.refuse_tracebacks()
+    environ = service_environ(database, **overrides)
+    async with running_service(environ, tmp_path_factory.mktemp("behind-proxy")) as running, running.client() as http:
+        yield http
 
 
 def somewhere() -> str:

@@ -18,7 +18,7 @@ from tests.api.problems import code_of
 from tests.eventually import eventually
 from tests.factories import PermissionCreateFactory, RegisterRequestFactory
 from tests.faults.fragile_postgres import ROLE, FragilePostgres
-from tests.fixtures import Caller, Service, production_environ, service_environ, sign_in
+from tests.fixtures import Caller, Service, production_environ, running_service, service_environ, sign_in
 
 pytestmark = pytest.mark.fault
 
@@ -57,13 +57,9 @@ async def postgres(directory: Path) -> AsyncIterator[FragilePostgres]:
 @pytest.fixture(scope="module")
 async def service(postgres: FragilePostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
     """One service for all faults: it must survive them all, without a restart and without a traceback."""
-    running = Service(service_environ(postgres.database, **IMPATIENCE), tmp_path_factory.mktemp("service"))
-    try:
-        await running.wait_until_ready()
+    environ = service_environ(postgres.database, **IMPATIENCE)
+    async with running_service(environ, tmp_path_factory.mktemp("service")) as running:
         yield running
-    finally:
-        await running.stop()
-    running.refuse_tracebacks()
 
 
 @pytest.fixture
