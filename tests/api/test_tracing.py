@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from tests.api.otlp import Collector, attributes_of, collecting
 from tests.api.problems import code_of
-from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Cluster, Service, service_environ, sign_in
+from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Cluster, Database, Service, service_environ, sign_in
 
 START_SECONDS = 30
 CREDENTIAL = "canary-of-the-collector"
@@ -41,7 +42,17 @@ class Traced:
         return [span for span in self.spans if span.parent_span_id == parent.span_id]
 
 
-async def use(http: httpx.AsyncClient) -> list[str]:
+@asynccontextmanager
+async def locked_roles(database: Database) -> AsyncIterator[None]:
+    """Nobody else can use the table of roles during the block."""
+    connection = await database.connect()
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE roles IN ACCESS EXCLUSIVE MODE")
+        yield
+    await connection.close()
+
+
+async def use(http: httpx.AsyncClient, database: Database) -> list[str]:
     """Requests of all kinds, with secrets in all places; the tokens that were given out."""
     body = {"email": EMAIL, "password": PASSWORD, "display_name": "Ann"}
     await http.post("/api/v1/auth/register", json=body)
@@ -63,6 +74,8 @@ async def use(http: httpx.AsyncClient) -> list[str]:
     assert code_of(await admin.post("/api/v1/roles", role), 409)  # The database refuses the row.
     await admin.get(f"/api/v1/roles/{made.json()['id']}")
     assert code_of(await http.get(f"/{MISPLACED}"), 404)
+    async with locked_roles(database):
+        assert code_of(await admin.post("/api/v1/roles", role), 503)
     await http.request(MISPLACED.upper(), "/api/v1/users")
     for _ in range(3):
         await http.get("/health/ready")
@@ -72,14 +85,14 @@ async def use(http: httpx.AsyncClient) -> list[str]:
 @pytest.fixture(scope="module")
 async def traced(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Traced]:
     database = await cluster.create(template=template)
-    environ = service_environ(database, workers="2", log_format="json")
+    environ = service_environ(database, workers="2", log_format="json", database_lock_timeout_seconds="0.5")
     with collecting() as collector:
         otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "accounts"}
         service = Service(environ | otel, tmp_path_factory.mktemp("traces"))
         try:
             await service.wait_until_ready()
             async with service.client() as http:
-                tokens = await use(http)
+                tokens = await use(http, database)
         finally:
             await service.stop()  # What is left is sent then.
     service.refuse_tracebacks()
@@ -128,8 +141,9 @@ def test_nothing_is_traced_outside_requests(traced: Traced) -> None:
 
 
 def test_failure_of_a_statement_tells_its_code_and_nothing_of_the_row(traced: Traced) -> None:
-    failed = [attributes_of(span) for span in traced.spans if span.status.code == Status.STATUS_CODE_ERROR]
-    assert [attributes["db.response.status_code"] for attributes in failed] == ["23505"]
+    statements = [span for span in traced.spans if span.kind == Span.SPAN_KIND_CLIENT]
+    failed = [attributes_of(span) for span in statements if span.status.code == Status.STATUS_CODE_ERROR]
+    assert [attributes["db.response.status_code"] for attributes in failed] == ["23505", "55P03"]
     assert not any(span.events or span.status.message for span in traced.spans)
 
 
@@ -145,6 +159,9 @@ def test_log_lines_of_a_traced_request_name_its_trace(traced: Traced) -> None:
     requests = [line for line in lines if line["event"] == "request"]
     assert {line["trace_id"] for line in requests if line["path"] == "/api/v1/users/me/sessions"} == {TRACE_ID}
     assert {line["trace_id"] for line in requests} == {span.trace_id.hex() for span in traced.spans}
+    (refusal,) = [line for line in lines if line["event"] == "unavailable"]
+    (request,) = [line for line in requests if line["status"] == 503]
+    assert refusal["trace_id"] == request["trace_id"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,68 @@
+"""A row that is locked for a change is changed by nobody else, and may still be referred to."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from cms_service.core.config import Settings
+from cms_service.core.database import UnitOfWork, create_engine, unit_of_work
+from cms_service.repositories import PermissionRepository, RoleRepository, ServiceAccountRepository, UserRepository
+from tests.factories import unique
+from tests.repositories.test_database_rules import add, add_permission, add_role, add_user
+
+
+async def add_service_account(db: asyncpg.Connection) -> UUID:
+    return await add(db, "service_accounts", {"name": unique("robot"), "description": ""})
+
+
+async def lock_user_with_its_password(work: UnitOfWork, user_id: UUID) -> None:
+    users = UserRepository(session=work.session)
+    credentials = await users.find_credentials_by_id(user_id)
+    assert credentials is not None
+    assert await users.lock_unchanged(credentials) is not None
+
+
+Add = Callable[[asyncpg.Connection], Awaitable[UUID]]
+Lock = Callable[[UnitOfWork, UUID], Awaitable[object]]
+LOCKS: dict[str, tuple[str, Add, Lock]] = {
+    "live user": ("users", add_user, lambda work, id_: UserRepository(session=work.session).lock_live(id_)),
+    "any user": ("users", add_user, lambda work, id_: UserRepository(session=work.session).lock_any(id_)),
+    "user with its password": ("users", add_user, lock_user_with_its_password),
+    "role": ("roles", add_role, lambda work, id_: RoleRepository(session=work.session).lock_live(id_)),
+    "permission": (
+        "permissions",
+        add_permission,
+        lambda work, id_: PermissionRepository(session=work.session).lock_existing(id_),
+    ),
+    "service account": (
+        "service_accounts",
+        add_service_account,
+        lambda work, id_: ServiceAccountRepository(session=work.session).lock_live(id_),
+    ),
+}
+
+
+@pytest.fixture
+async def work(settings: Settings) -> AsyncIterator[UnitOfWork]:
+    engine = create_engine(settings)
+    async with unit_of_work(engine) as work:
+        yield work
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("name", LOCKS)
+async def test_locked_row_is_changed_by_nobody_else_and_may_be_referred_to(
+    work: UnitOfWork, db: asyncpg.Connection, name: str
+) -> None:
+    table, add_row, lock = LOCKS[name]
+    row_id = await add_row(db)
+    select = f"SELECT 1 FROM {table} WHERE id = $1"  # noqa: S608 - our own words
+
+    await lock(work, row_id)
+
+    with pytest.raises(asyncpg.LockNotAvailableError):
+        await db.fetch(f"{select} FOR NO KEY UPDATE NOWAIT", row_id)
+    # The lock of a foreign key.
+    assert await db.fetch(f"{select} FOR KEY SHARE NOWAIT", row_id)
