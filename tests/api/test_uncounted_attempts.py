@@ -213,6 +213,37 @@ async def test_network_is_not_charged_when_the_account_refuses(
     assert (await sign_in_by(busy, other.email, network, password=other.password)()).status_code == 200
 
 
+@pytest.mark.parametrize("way", ["sign-in", "device", "session", "password"])
+async def test_failures_are_forgotten_when_the_password_is_right(
+    register: Register, db: asyncpg.Connection, way: str
+) -> None:
+    user = await register()
+    signed_in = (await sign_in_by(user.http, user.email, {}, password=user.password)()).json()
+    device = {"device_token": signed_in["device_token"]}
+
+    def attempt_with(password: str) -> Attempt:
+        change = {"current_password": password, "new_password": NEW_PASSWORD}
+        attempts = {
+            "sign-in": sign_in_by(user.http, user.email, {}, password=password),
+            "device": sign_in_by(user.http, user.email, {}, password=password, **device),
+            "session": act_by(user.http, user, REAUTHENTICATE, {"password": password}),
+            "password": act_by(user.http, user, PASSWORD_CHANGE, change),
+        }
+        return attempts[way]
+
+    before = await counters(db)
+    for _ in range(FREE - 1):
+        assert code_of(await attempt_with(WRONG)(), 401) == "invalid_credentials"
+    # A success does not speak for others in the same network.
+    charged = {key for key, value in (await counters(db)).items() if key[0] != "network" and before.get(key) != value}
+    assert "account" in {purpose for purpose, _ in charged}
+
+    assert (await attempt_with(user.password)()).is_success
+
+    left = await counters(db)
+    assert {key: left.get(key, (0, 0))[0] for key in charged} == dict.fromkeys(charged, 0)
+
+
 @pytest.mark.parametrize("way", ["device", "session"])
 async def test_attempt_that_is_known_is_not_charged_when_the_account_is_closed(
     admin: Caller, register: Register, db: asyncpg.Connection, way: str
