@@ -37,7 +37,9 @@ async def may(admin: Caller, name: str, permission: str, kind: str = "user") -> 
     return bool(response.json()["decision"])
 
 
-@pytest.mark.parametrize("form", ["hr-{}", "0190c8a0-0000-4000-8000-{}"])
+@pytest.mark.parametrize(
+    "form", ["hr-{}", "0190c8a0-0000-4000-8000-{}", "urn:0190c8a0000040008000{}", "hr-department-of-people-{}"]
+)
 async def test_external_id_may_be_of_any_form(admin: Caller, form: str) -> None:
     external_id = form.format(uuid4().hex[:12])
     permission = (await given.permission(admin))["name"]
