@@ -78,7 +78,7 @@ test-generators:
     {{ unwarned }} {{ generators }} openapi-generator-cli generate -i build/sdk/openapi-3.0.json -g go -o build/sdk/go --additional-properties=enumClassPrefix=true
     {{ unwarned }} {{ generators }} openapi-generator-cli generate -i build/sdk/openapi-3.0.json -g java -o build/sdk/java
 
-# Show that what judges the document can fail, that deprecation is told, and that a second version can be added.
+# Show that what judges the document can fail, and that a second version can be added.
 test-contract *args: _contract-tools
     pytest tests/contract "$@"
 

@@ -139,6 +139,7 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
 
         Raises:
             NotFound: there is no such account.
+            AuthenticationRequired: it is the actor's own, and was deleted a moment ago.
             EmailTaken, ExternalIdTaken: a live account has it by now.
             EscalationRefused: the account would be able to do more than the actor.
         """
@@ -146,6 +147,9 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         await self._policy.refuse_power_over(user_id)
         if user.deleted_at is None:
             return read_user(user)
+        if user_id == self._actor.user_id:
+            # Deleted while this request was under way: nobody restores themselves.
+            raise AuthenticationRequired
         user.deleted_at = None
         await self._work.session.flush()
         restored = read_user(user)

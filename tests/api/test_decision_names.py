@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -37,7 +37,9 @@ async def may(admin: Caller, name: str, permission: str, kind: str = "user") -> 
     return bool(response.json()["decision"])
 
 
-@pytest.mark.parametrize("form", ["hr-{}", "0190c8a0-0000-4000-8000-{}"])
+@pytest.mark.parametrize(
+    "form", ["hr-{}", "0190c8a0-0000-4000-8000-{}", "urn:0190c8a0000040008000{}", "hr-department-of-people-{}"]
+)
 async def test_external_id_may_be_of_any_form(admin: Caller, form: str) -> None:
     external_id = form.format(uuid4().hex[:12])
     permission = (await given.permission(admin))["name"]
@@ -54,6 +56,19 @@ async def test_external_id_may_be_of_any_form(admin: Caller, form: str) -> None:
 
     assert not await may(admin, external_id, permission)
     assert await may(admin, one["id"], permission)
+
+
+@pytest.mark.parametrize("form", ["{}", "urn:{}", "----{}", "{{{}--}}"])
+async def test_account_is_not_known_by_another_spelling_of_its_id(admin: Caller, form: str) -> None:
+    """Python reads all of these as the same UUID; to other systems they are other names."""
+    permission = (await given.permission(admin))["name"]
+    user, robot = await given.user(admin), await machines.machine(admin, permission)
+    await given.assignment(admin, user["id"], (await given.role(admin, permission))["id"])
+    for account_id, kind in ((user["id"], "user"), (robot.id, "service")):
+        assert await may(admin, account_id.upper(), permission, kind)
+        spelling = form.format(account_id.replace("-", ""))
+        assert UUID(spelling) == UUID(account_id)
+        assert not await may(admin, spelling, permission, kind)
 
 
 async def test_id_of_an_account_is_nobodys_external_id(admin: Caller) -> None:

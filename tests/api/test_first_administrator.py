@@ -5,8 +5,13 @@ import asyncio
 import pytest
 
 from cms_service.core.config import load_settings
+from cms_service.core.database import create_engine, unit_of_work
+from cms_service.core.exceptions import EmailTaken
 from cms_service.operating import bootstrap_administrator
-from tests.fixtures import ADMIN_EMAIL, DatabaseFactory, ServiceFactory, service_environ
+from cms_service.parts import make_password_hasher, make_password_policy
+from cms_service.services import AdministratorService
+from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, DatabaseFactory, ServiceFactory, service_environ
+from tests.services.interrupted import interrupted
 
 
 @pytest.mark.slow
@@ -47,3 +52,41 @@ async def test_administrator_is_made_once_when_others_hold_less_than_everything(
         assert await connection.fetchval("SELECT count(*) FROM users") == 2
     finally:
         await connection.close()
+
+
+@pytest.mark.parametrize(("number", "email"), [(2, ADMIN_EMAIL), (3, "other@example.org")])
+async def test_one_administrator_is_made_when_another_process_is_faster(
+    fresh_database: DatabaseFactory, number: int, email: str
+) -> None:
+    """Before the statement of this number: the second looks for the address, the third takes the lock."""
+    database = await fresh_database()
+    settings = load_settings(service_environ(database))
+    engine, hasher = create_engine(settings), make_password_hasher(settings)
+
+    with interrupted(engine, number, lambda: bootstrap_administrator(settings)):
+        async with unit_of_work(engine) as work:
+            administrators = AdministratorService(work, hasher, make_password_policy(settings))
+            is_made = await administrators.create_first(email, ADMIN_PASSWORD)
+
+    hasher.close()
+    await engine.dispose()
+    connection = await database.connect()
+    assert await connection.fetchval("SELECT array_agg(email::text) FROM users") == [ADMIN_EMAIL]
+    await connection.close()
+    assert not is_made
+
+
+async def test_operator_is_told_when_the_address_belongs_to_somebody_who_is_no_administrator(
+    fresh_database: DatabaseFactory,
+) -> None:
+    database = await fresh_database()
+    connection = await database.connect()
+    await connection.execute(
+        "INSERT INTO users (id, email, display_name) VALUES (gen_random_uuid(), $1, 'Ada')", ADMIN_EMAIL
+    )
+
+    with pytest.raises(EmailTaken):
+        await bootstrap_administrator(load_settings(service_environ(database)))
+
+    assert await connection.fetchval("SELECT count(*) FROM user_roles") == 0
+    await connection.close()

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 
+from cms_service.core.security import NONCE_BYTES, Sealer, derive_key
 from tests.api import given
 from tests.api.given import Json
 from tests.api.machines import ACCOUNTS, account, key, machine
@@ -24,6 +25,7 @@ from tests.factories import (
     UserCreateFactory,
 )
 from tests.fixtures import Caller, Register, Service
+from tests.fixtures.services import SECRET_KEY
 
 REGISTER = "/api/v1/auth/register"
 USERS = "/api/v1/users"
@@ -183,6 +185,33 @@ async def test_key_is_free_again_after_a_day(admin: Caller, db: asyncpg.Connecti
 
     assert (other.status_code, other.json()["id"] == first.json()["id"]) == (201, False)
     assert (await admin.post(PERMISSIONS, body, headers=headers)).status_code == 422
+
+
+def by_another_secret_key(digest: bytes) -> bytes:
+    sealer = Sealer(derive_key(b"x" * 32, "answers"))
+    return sealer.seal(b"n" * NONCE_BYTES, b"", context=f"idempotency/{digest.hex()}")
+
+
+def by_another_version(digest: bytes) -> bytes:
+    sealer = Sealer(derive_key(bytes.fromhex(SECRET_KEY), "answers"))
+    answer = msgspec.msgpack.encode({"of": "another form"})
+    return sealer.seal(b"n" * NONCE_BYTES, answer, context=f"idempotency/{digest.hex()}")
+
+
+@pytest.mark.parametrize("seal", [by_another_secret_key, by_another_version])
+async def test_answer_that_cannot_be_read_is_neither_repeated_nor_given_anew(
+    admin: Caller, db: asyncpg.Connection, seal: Callable[[bytes], bytes]
+) -> None:
+    headers, body = keyed(), BODIES[PERMISSIONS]()
+    assert (await admin.post(PERMISSIONS, body, headers=headers)).status_code == 201
+    digest = await db.fetchval("SELECT digest FROM idempotency_keys ORDER BY created_at DESC LIMIT 1")
+    await db.execute("UPDATE idempotency_keys SET sealed_answer = $2 WHERE digest = $1", digest, seal(digest))
+
+    for again in (body, BODIES[PERMISSIONS]()):
+        refusal = await admin.post(PERMISSIONS, again, headers=headers)
+
+        assert code_of(refusal, 422) == "idempotency_key_reused"
+        assert "another secret key or another version" in refusal.json()["detail"]
 
 
 @pytest.mark.parametrize(

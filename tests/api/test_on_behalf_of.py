@@ -1,13 +1,21 @@
 """A machine acts for a user: with the rights of the user, and both are on record."""
 
-import asyncpg
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
+import asyncpg
+import httpx
+
+from cms_service.core.config import Settings
+from cms_service.core.database import create_engine
+from cms_service.core.security import AccessTokenCodec
+from cms_service.parts import make_key_ring
 from tests.api import given
-from tests.api.credentials import login
-from tests.api.machines import ACCOUNTS, Machine, machine
+from tests.api.credentials import login, session_id_of
+from tests.api.machines import ACCOUNTS, Machine, introspect, machine
 from tests.api.problems import code_of
 from tests.factories import unique
-from tests.fixtures import Caller, Register
+from tests.fixtures import Caller, Register, Service
 
 ME = "/api/v1/users/me"
 HEADER = "X-On-Behalf-Of"
@@ -78,3 +86,39 @@ async def test_logout_for_a_user_ends_the_session_of_the_user(admin: Caller, reg
 
     assert code_of(await ada.get(ME), 401) == "token_invalid"
     assert code_of(await ada.http.post("/api/v1/auth/logout", headers=headers), 401) == "authentication_required"
+
+
+async def test_token_of_the_user_is_refused_when_its_time_is_over(
+    settings: Settings, service: Service, admin: Caller, register: Register
+) -> None:
+    ada, deputy = await register(), await machine(admin, "tokens:introspect")
+    engine = create_engine(settings)
+    signer = await make_key_ring(settings, engine).signer()
+    await engine.dispose()
+    lifetime = timedelta(hours=1)
+
+    def signed(at: datetime) -> str:
+        return AccessTokenCodec(service.url, int(lifetime.total_seconds())).sign(
+            signer,
+            user_id=UUID(ada.id),
+            session_id=UUID(session_id_of(ada.access_token)),
+            authenticated_at=at,
+            token_id=str(uuid4()),
+            now=at,
+        )
+
+    async def ask(credential: str, **headers: str) -> httpx.Response:
+        return await ada.http.get(ME, headers={"Authorization": f"Bearer {credential}"} | headers)
+
+    now = datetime.now(UTC)
+    live, expired = signed(now), signed(now - 2 * lifetime)
+    assert (await ask(deputy.key, **{HEADER: live})).json()["id"] == ada.id
+    refusal = await ask(deputy.key, **{HEADER: expired})
+    assert code_of(refusal, 401) == "token_expired"
+    assert HEADER in refusal.json()["detail"]
+    # Presented as the caller's own credential, the same token has nothing to do with the header.
+    own = await ask(expired)
+    assert code_of(own, 401) == "token_expired"
+    assert HEADER not in own.json()["detail"]
+    assert (await introspect(deputy, live))["active"]
+    assert await introspect(deputy, expired) == {"active": False}

@@ -1,15 +1,10 @@
 """Lists of who has a role or holds a permission, while somebody takes that away between their statements."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.util import await_only
 
 from cms_service.core.config import Settings
 from cms_service.core.database import create_engine, for_reading, unit_of_work
@@ -18,6 +13,7 @@ from cms_service.schemas import ListQuery
 from cms_service.services import HolderService
 from tests.api import given, machines
 from tests.fixtures import Caller
+from tests.services.interrupted import interrupted
 
 MOST_STATEMENTS = 8
 LOSSES = {
@@ -25,22 +21,6 @@ LOSSES = {
     "DELETE FROM service_account_roles WHERE service_account_id = $2",
     "removed": "WITH gone AS (DELETE FROM users WHERE id = $1) DELETE FROM service_accounts WHERE id = $2",
 }
-
-
-@contextmanager
-def interrupted(engine: AsyncEngine, number: int, happens: Callable[[], Awaitable[Any]]) -> Iterator[None]:
-    """Something else happens before the statement of this number."""
-    statements = 0
-
-    def count(*_: Any) -> None:
-        nonlocal statements
-        statements += 1
-        if statements == number:
-            await_only(happens())
-
-    event.listen(engine.sync_engine, "before_cursor_execute", count)
-    yield
-    event.remove(engine.sync_engine, "before_cursor_execute", count)
 
 
 @pytest.mark.parametrize("loss", LOSSES)

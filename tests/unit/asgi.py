@@ -1,11 +1,21 @@
 """Drives an ASGI application with requests that no HTTP client would send."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from enum import Enum, auto
 from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
 from litestar.types import ASGIApp, Scope
+
+
+class End(Enum):
+    """What a client does after the last piece of its body."""
+
+    COMPLETE = auto()
+    DISCONNECTS = auto()
+    FALLS_SILENT = auto()
 
 
 class Answer(msgspec.Struct):
@@ -36,6 +46,7 @@ async def exchange(
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     body: bytes | Sequence[bytes] = b"",
     client: str = "192.0.2.1",
+    end: End = End.COMPLETE,
 ) -> Answer:
     """What the application answers. A body of several pieces arrives in pieces."""
     path, _, query = target.partition("?")
@@ -44,8 +55,12 @@ async def exchange(
     answer = Answer(0, {}, b"")
 
     async def receive() -> dict[str, Any]:
+        if not pieces and end is End.DISCONNECTS:
+            return {"type": "http.disconnect"}
+        if not pieces and end is End.FALLS_SILENT:
+            await asyncio.Event().wait()
         piece = pieces.pop(0) if pieces else b""
-        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces) or end is not End.COMPLETE}
 
     async def send(message: dict[str, Any]) -> None:
         if message["type"] == "http.response.start":

@@ -73,6 +73,7 @@ class FaultyController(Controller):
             "internal": InternalError(),
             "framework": ImproperlyConfiguredException("s3cr3t"),
             "teapot": ClientException("s3cr3t", status_code=418),
+            "grouped_teapot": ExceptionGroup("outer", [ClientException("s3cr3t", status_code=418)]),
         }
         raise faults[name]
 
@@ -204,6 +205,13 @@ async def test_every_answer_is_safe_to_keep_and_show(app: Envelope, method: str,
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("target", ["/things", "/nowhere", "/faults/unknown", "//things", "/health/live"])
+async def test_every_answer_closes_its_connection_while_the_service_has_to_leave(app: Envelope, target: str) -> None:
+    leaving = Envelope(app.litestar, edge_settings(), lambda: True)
+    assert (await exchange(leaving, "GET", target)).headers["connection"] == "close"
+    assert "connection" not in (await exchange(app, "GET", target)).headers
+
+
 async def test_headers_of_the_route_win(app: Envelope) -> None:
     assert (await exchange(app, "GET", "/things")).headers["cache-control"] == "public, max-age=60"
 
@@ -308,6 +316,7 @@ async def test_problem_tells_what_and_where_but_no_query(app: Envelope) -> None:
         ("internal", 500, "internal_error"),
         ("framework", 500, "internal_error"),
         ("teapot", 400, "validation_failed"),
+        ("grouped_teapot", 400, "validation_failed"),
         ("grouped", 409, "email_taken"),
         ("away", 503, "service_unavailable"),
         ("unavailable", 503, "service_unavailable"),

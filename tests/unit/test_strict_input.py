@@ -13,10 +13,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from cms_service.api import EXCEPTION_HANDLERS, Envelope, StrictInput
+from cms_service.api import EXCEPTION_HANDLERS, Envelope, StrictInput, strict_input, unread_body
 from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.security import PasswordPolicy
-from tests.unit.asgi import Answer, authenticate_nobody, exchange
+from tests.unit.asgi import Answer, End, authenticate_nobody, exchange
 from tests.unit.settings import edge_settings
 
 ID = "0190c8a0-7a1b-7c3d-8e4f-00000000000a"
@@ -41,6 +41,7 @@ class ThingCreate(Struct, forbid_unknown_fields=True):
     parts: Annotated[list[Part], Meta(max_length=2)] = field(default_factory=list)
     note: str | UnsetType | None = UNSET
     is_new: bool = True
+    former_name: UnsetType | None = UNSET
 
 
 class ThingUpdate(Struct, forbid_unknown_fields=True):
@@ -114,6 +115,10 @@ class ThingController(Controller):
         if_match: Annotated[str, HeaderParameter(name="If-Match", pattern=r'^("[0-9]+"|\*)$')],
     ) -> dict[str, str]:
         return {"name": repr(data.name), "note": repr(data.note), "if_match": if_match, "id": str(thing_id)}
+
+    @get("/signed")
+    async def get_signed_thing(self, signature: Annotated[str, HeaderParameter(name="X-Signature")]) -> dict[str, str]:
+        return {"signature": signature}
 
     @get("/search")
     async def search_things(self, q: Annotated[str, QueryParameter()]) -> dict[str, str]:
@@ -210,6 +215,8 @@ async def test_all_violations_of_body_query_and_header_come_at_once(app: Envelop
         ('{"name": "abc", "age": 5, "colour": ["red"]}', {"/colour": ["not_in_enum"]}),
         ('{"name": "abc", "age": 5, "is_new": 1}', {"/is_new": ["wrong_type"]}),
         ('{"name": "abc", "age": 5, "note": 1}', {"/note": ["wrong_type"]}),
+        ('{"name": "abc", "age": 5, "former_name": "abd"}', {"/former_name": ["wrong_type"]}),
+        ('{"name": "abc", "age": 5, "former_name": null, "nick": 1}', {"/nick": ["unknown_member"]}),
         ('{"name": "abc", "age": 5, "note": "a\\u0000b"}', {"/note": ["control_character"]}),
         ('{"name": "abc", "age": 5, "a/b~c": 1}', {"/a~1b~0c": ["unknown_member"]}),
         ('{"name": "abc", "age": 5, "parts": {}}', {"/parts": ["wrong_type"]}),
@@ -456,6 +463,15 @@ async def test_body_too_large_when_length_is_a_lie_or_unknown(app: Envelope) -> 
         assert answer.status == 413
 
 
+@pytest.mark.parametrize("end", [End.DISCONNECTS, End.FALLS_SILENT])
+async def test_body_that_does_not_arrive_is_refused(app: Envelope, monkeypatch: pytest.MonkeyPatch, end: End) -> None:
+    monkeypatch.setattr(strict_input, "BODY_TIMEOUT_SECONDS", 0)
+    monkeypatch.setattr(unread_body, "SECONDS", 0)
+    answer = await exchange(app, "POST", "/things", headers=JSON, body=b'{"name": "abc",', end=end)
+    assert (answer.status, answer.json()["code"]) == (400, "malformed_json")
+    assert answer.json()["detail"] == "The body did not arrive."
+
+
 async def test_body_is_missing(app: Envelope) -> None:
     for headers in (JSON, {}):
         answer = await exchange(app, "POST", "/things", headers=headers)
@@ -549,12 +565,14 @@ async def test_query_is_refused(app: Envelope, query: str, faults: dict[str, lis
     assert (answer.status, answer.faults()) == (400, faults)
 
 
+@pytest.mark.parametrize(("path", "pointer"), [("/things/search", "query/q"), ("/things/signed", "header/X-Signature")])
+async def test_required_parameter_is_missing(app: Envelope, path: str, pointer: str) -> None:
+    answer = await exchange(app, "GET", path)
+    assert (answer.status, answer.faults()) == (400, {pointer: ["missing"]})
+
+
 async def test_query_is_refused_where_none_is_declared(app: Envelope) -> None:
     assert (await exchange(app, "GET", f"/things/{ID}?x=1")).faults() == {"query/x": ["unknown_parameter"]}
-
-
-async def test_required_parameter_is_missing(app: Envelope) -> None:
-    assert (await exchange(app, "GET", "/things/search")).faults() == {"query/q": ["missing"]}
 
 
 async def test_text_null_is_text_when_text_is_expected(app: Envelope) -> None:
