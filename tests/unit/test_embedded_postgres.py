@@ -438,6 +438,22 @@ def test_start_is_refused_when_there_is_no_room_for_binaries_that_others_can_run
         postgres_binaries.find_binaries(binaries, NOBODY)
 
 
+def test_no_part_of_the_binaries_is_left_when_they_cannot_be_copied(
+    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelter = reachable_path / "shelter"
+    monkeypatch.setattr(postgres_binaries, "SHELTER", shelter)
+    private = reachable_path / "private"
+    binaries = make_binaries(private)
+    private.chmod(0o700)
+    os.mkfifo(binaries / "pipe")  # Nobody can copy one.
+
+    with pytest.raises(ConfigurationError, match=f"cannot be copied to {shelter}: .*is a named pipe"):
+        postgres_binaries.find_binaries(binaries, NOBODY)
+
+    assert list(shelter.iterdir()) == []
+
+
 def test_binaries_are_those_of_another_process_when_it_was_faster(
     reachable_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
