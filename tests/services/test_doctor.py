@@ -29,7 +29,8 @@ PASSWORD = "fifteen characters or more"
 
 
 def settings_for(database: Database, **overrides: str) -> Settings:
-    return load_settings(service_environ(database, database_fast_lane_connections="1", **overrides))
+    good = {"database_fast_lane_connections": "1", "password_hashing": "standard"}
+    return load_settings(service_environ(database, **good | overrides))
 
 
 def is_odd(diagnosis: Diagnosis) -> dict[str, Verdict]:
@@ -84,7 +85,7 @@ async def test_nothing_is_wrong_and_nothing_is_changed_when_all_is_well(healthy:
 
     assert is_odd(diagnosis) == {}
     assert diagnosis.verdict is OK
-    assert len(diagnosis.findings) == 16
+    assert len(diagnosis.findings) == 17
     assert len(before) > 4, "the administrator, the role, the key"
     assert await versions_of_rows(healthy) == before
 
@@ -363,7 +364,8 @@ async def test_command_tells_people_and_machines_and_ends_with_what_it_found(hea
     logged = []
 
     async def run(*arguments: str, **overrides: str) -> tuple[int, str]:
-        outcome = await run_command(service_environ(healthy, **overrides), "doctor", *arguments, directory=tmp_path)
+        environ = service_environ(healthy, **{"password_hashing": "standard"} | overrides)
+        outcome = await run_command(environ, "doctor", *arguments, directory=tmp_path)
         logged.append(outcome.err)
         return outcome.code, outcome.out
 
@@ -374,7 +376,7 @@ async def test_command_tells_people_and_machines_and_ends_with_what_it_found(hea
     nothing_there = await run("--json", **new)
 
     assert good[0] == 0, good[1]
-    assert good[1].endswith("\n16 ok, 0 to look at, 0 failing.\n")
+    assert good[1].endswith("\n17 ok, 0 to look at, 0 failing.\n")
     assert (machine[0], json.loads(machine[1])["verdict"]) == (0, "ok")
     assert (failing[0], json.loads(failing[1])["verdict"]) == (1, "fail")
     assert (wrong[0], len(json.loads(wrong[1])["findings"])) == (2, 2)
