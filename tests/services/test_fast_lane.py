@@ -16,7 +16,7 @@ from cms_service.core.database import FastLane, Statement
 from tests.eventually import eventually
 from tests.fixtures import Database
 
-BACKEND = Statement(select(func.pg_backend_pid().label("pid"), func.pg_sleep(0.05)))
+BACKEND = Statement(select(func.pg_backend_pid().label("pid")))
 
 
 class LingeringLine:
