@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
-from cms_service.core.config import Settings
+from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import ACCESS_CHANNEL, DirectLine, FastLane
 from cms_service.core.dependencies import SystemClock
 from cms_service.core.security import SubjectType
@@ -28,6 +29,7 @@ from cms_service.repositories import (
 from cms_service.services import AccessMemory, AccessReader, CacheKeeper, Hearing
 from cms_service.services.shelf import Shelf
 from tests.eventually import eventually
+from tests.fixtures import DatabaseFactory, service_environ
 
 ROLE, PARENT = uuid4(), uuid4()
 CLOSURES = {ROLE: RoleClosure(frozenset([ROLE, PARENT]), frozenset(["articles:read"]))}
@@ -328,6 +330,39 @@ def test_lease_counts_from_before_it_was_asked_for(memory: AccessMemory, clock: 
     assert memory.is_trusted
     clock.seconds = 1_012.0
     assert not memory.is_trusted
+
+
+def test_everything_is_forgotten_when_there_is_too_much_to_tell(memory: AccessMemory, clock: SetClock) -> None:
+    keeper = CacheKeeper(memory, nobody, 10.0, clock)
+    ada = subject()
+    memory.keep(SubjectType.user, ada, CLOSURES)
+    keeper._learn(News([], "1:1:", 0.0), clock.seconds)
+    assert memory.rights_of(SubjectType.user, ada.id) is not None
+    keeper._learn(News(None, "1:1:", 0.0), clock.seconds)
+    assert memory.rights_of(SubjectType.user, ada.id) is None
+
+
+@pytest.mark.parametrize(
+    ("instead", "is_logged"),
+    [("SELECT 1", False), ("CREATE VIEW cache_leases AS SELECT * FROM stored WHERE 1 / 0 = 1", True)],
+)
+async def test_change_is_answered_when_every_lease_has_run_out_although_nobody_can_be_asked(
+    fresh_database: DatabaseFactory, instead: str, is_logged: bool
+) -> None:
+    """Whatever the reason is. Only a mistake of the service itself is logged here."""
+    database = await fresh_database()
+    connection = await database.connect()
+    await connection.execute(f"ALTER TABLE cache_leases RENAME TO stored; {instead}")
+    await connection.close()
+    lane, clock = FastLane(load_settings(service_environ(database))), SystemClock()
+    began_at = clock.steady()
+
+    with capture_logs() as logged:
+        await Hearing(lane, 0.2, clock).complete()
+
+    assert clock.steady() - began_at >= 0.2
+    assert ("hearing_not_asked" in {line["event"] for line in logged}) == is_logged
+    lane.close()
 
 
 def test_who_heard_too_late_knows_nothing_any_more(memory: AccessMemory, clock: SetClock) -> None:

@@ -4,7 +4,7 @@ Pauses are only measured from below: a slow machine makes them longer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from cms_service.app import create_app
 from cms_service.core.config import Settings, SigningAlgorithm, load_settings
@@ -210,10 +211,12 @@ async def test_first_key_is_made_when_there_is_none(surroundings: Surroundings, 
 
 
 async def test_keys_are_read_again_after_a_second_when_that_has_failed(emptiness: Surroundings) -> None:
-    async with kept_fresh(emptiness):
-        await emptiness.watch.has_noted(2)
+    with capture_logs() as logged:
+        async with kept_fresh(emptiness):
+            await emptiness.watch.has_noted(2)
 
     assert min(emptiness.watch.pauses) >= 1
+    assert logged == []
 
 
 def cache_keeper(surroundings: Surroundings) -> tuple[CacheKeeper, AccessMemory]:
@@ -389,6 +392,73 @@ async def test_least_recently_noted_key_is_forgotten_when_there_are_too_many(
     await uses.use(first)
     await uses.is_written_at_last(first)
     assert not await uses.is_written(second)
+
+
+async def test_later_uses_are_written_after_one_that_could_not_be(uses: KeyUses, sql: asyncpg.Connection) -> None:
+    key_id = await add_key(sql)
+    with capture_logs() as logged:
+        await sql.execute("ALTER TABLE api_keys RENAME TO away")
+        await uses.use(key_id)
+        await uses.watch.has_noted(1)
+        await sql.execute("ALTER TABLE away RENAME TO api_keys")
+
+        await uses.use(key_id, after_seconds=60)
+        await uses.is_written_at_last(key_id)
+
+    assert logged == []
+
+
+@asynccontextmanager
+async def kept_cache(surroundings: Surroundings) -> AsyncIterator[None]:
+    async with running(cache_keeper(surroundings)[0].keep()):
+        yield
+
+
+@asynccontextmanager
+async def written_use(surroundings: Surroundings) -> AsyncIterator[None]:
+    lane = FastLane(surroundings.settings)
+    usage = KeyUsage(CredentialRepository(lane), SystemClock())
+    usage.note(uuid4())
+    async with running(usage.keep_writing()):
+        yield
+    lane.close()
+
+
+@pytest.mark.parametrize(
+    ("loop", "table", "event"),
+    [
+        (kept_fresh, "signing_keys", "signing_keys_not_read"),
+        (kept_cache, "cache_leases", "cache_not_kept"),
+        (written_use, "api_keys", "key_usage_not_written"),
+    ],
+)
+async def test_mistake_in_a_loop_is_logged_and_does_not_end_it(
+    surroundings: Surroundings,
+    sql: asyncpg.Connection,
+    loop: Callable[[Surroundings], AbstractAsyncContextManager[None]],
+    table: str,
+    event: str,
+) -> None:
+    await sql.execute(f"ALTER TABLE {table} RENAME TO stored")
+    await sql.execute(f"CREATE VIEW {table} AS SELECT * FROM stored WHERE 1 / 0 = 1 WITH LOCAL CHECK OPTION")  # noqa: S608 - our own
+
+    with capture_logs() as logged:
+
+        async def is_logged() -> bool:
+            return event in {line["event"] for line in logged}
+
+        async with loop(surroundings):
+            await eventually(is_logged)
+
+    assert {(line["log_level"], line["exc_info"]) for line in logged if line["event"] == event} == {("error", True)}
+
+
+async def test_cache_is_bypassed_without_a_traceback_while_the_database_is_away(emptiness: Surroundings) -> None:
+    with capture_logs() as logged:
+        async with kept_cache(emptiness):
+            await emptiness.watch.has_noted(ROUNDS)
+
+    assert [line["event"] for line in logged] == ["cache_bypassed"]
 
 
 async def test_numbers_are_refreshed_after_each_pause_and_when_the_process_ends(

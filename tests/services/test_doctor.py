@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import check_readiness, create_engine, unit_of_work
@@ -213,23 +214,35 @@ async def test_two_addresses_have_to_lead_to_one_database(healthy: Database, fre
     assert "is another database" in finding(diagnosis, "direct_database").found
 
 
-@asynccontextmanager
-async def numbering_pooler(database: Database, directory: Path) -> AsyncIterator[str]:
+def change_number(data: bytes) -> bytes:
     """What tells every pooler: it gives its clients backend numbers of its own (BackendKeyData)."""
+    start = data.find(b"K\x00\x00\x00\x0c")
+    return data if start < 0 else data[: start + 5] + b"\x00\x00\x00\x07" + data[start + 9 :]
+
+
+def change_channel(data: bytes) -> bytes:
+    """No notification comes in on the channel on which the doctor listens."""
+    return data.replace(b"cms_doctor_", b"cms_nobody_")
+
+
+@asynccontextmanager
+async def something_in_between(
+    database: Database, directory: Path, change: Callable[[bytes], bytes]
+) -> AsyncIterator[str]:
+    """Changes what the server says."""
     host = str(make_url(database.url).query["host"])
     tasks: set[asyncio.Task[None]] = set()
 
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def relay(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, change: Callable[[bytes], bytes]
+    ) -> None:
         while data := await reader.read(65536):
-            start = data.find(b"K\x00\x00\x00\x0c")
-            if start >= 0:
-                data = data[: start + 5] + b"\x00\x00\x00\x07" + data[start + 9 :]
-            writer.write(data)
+            writer.write(change(data))
         writer.close()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.5432")
-        for one in (relay(reader, theirs[1]), relay(theirs[0], writer)):
+        for one in (relay(reader, theirs[1], bytes), relay(theirs[0], writer, change)):
             tasks.add(asyncio.create_task(one))
 
     async with await asyncio.start_unix_server(accept, directory / ".s.PGSQL.5432"):
@@ -240,7 +253,7 @@ async def numbering_pooler(database: Database, directory: Path) -> AsyncIterator
 
 
 async def test_pooler_is_told_from_postgresql(healthy: Database, reachable_path: Path) -> None:
-    async with numbering_pooler(healthy, reachable_path) as pooler:
+    async with something_in_between(healthy, reachable_path, change_number) as pooler:
         both = is_odd(await diagnose(settings_for(healthy, database_url=pooler)))
         runtime = is_odd(
             await diagnose(settings_for(healthy, database_url=pooler, database_direct_url=healthy.url, workers="9"))
@@ -250,6 +263,37 @@ async def test_pooler_is_told_from_postgresql(healthy: Database, reachable_path:
     assert both == {"pooler": FAIL, "direct_database": FAIL}
     assert runtime == {}
     assert direct == {"pooler": WARN, "direct_database": FAIL}
+
+
+async def test_address_on_which_nothing_is_heard_is_not_that_of_postgresql(
+    healthy: Database, reachable_path: Path
+) -> None:
+    async with something_in_between(healthy, reachable_path, change_channel) as deaf:
+        settings = settings_for(healthy, database_direct_url=deaf, database_connect_timeout_seconds="1.5")
+        diagnosis = await diagnose(settings)
+
+    assert is_odd(diagnosis) == {"direct_database": FAIL, "pooler": WARN}
+    assert "migrations and LISTEN need sessions of their own" in finding(diagnosis, "direct_database").found
+
+
+async def test_mistake_of_the_doctor_is_no_finding_about_the_database(healthy: Database) -> None:
+    await execute(
+        healthy,
+        "ALTER TABLE signing_keys RENAME TO stored_keys",
+        "CREATE VIEW signing_keys AS SELECT * FROM stored_keys WHERE 1 / 0 = 1",
+    )
+
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await diagnose(settings_for(healthy))
+
+
+async def test_first_start_makes_the_signing_key_that_is_missing(healthy: Database) -> None:
+    await execute(healthy, "DELETE FROM signing_keys")
+
+    diagnosis = await diagnose(settings_for(healthy))
+
+    assert is_odd(diagnosis) == {}
+    assert finding(diagnosis, "signing_keys").found == "none yet; the first start makes one"
 
 
 async def test_secret_keys_are_tried_on_the_signing_keys(healthy: Database) -> None:

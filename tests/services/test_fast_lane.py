@@ -1,14 +1,87 @@
-"""The connections of the fast lane, when PostgreSQL refuses them."""
+"""Connections of the fast lane that the server refuses, or has ended a moment ago."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg
 import pytest
-from sqlalchemy import literal_column, select
+from msgspec.structs import replace
+from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
-from cms_service.core.config import load_settings
+from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import FastLane, Statement
-from tests.fixtures import Cluster, DatabaseFactory, service_environ
+from tests.eventually import eventually
+from tests.fixtures import Cluster, Database, DatabaseFactory, service_environ
 
-ONE = Statement(select(literal_column("1")))
+BACKEND = Statement(select(func.pg_backend_pid().label("pid")))
+
+
+class LingeringLine:
+    """Passes everything on, except that the server has closed its end."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def open(self, database: Database, directory: Path) -> AsyncIterator[str]:
+        host = str(make_url(database.url).query["host"])
+        async with await asyncio.start_unix_server(
+            lambda reader, writer: self._accept(host, reader, writer), directory / ".s.PGSQL.5432"
+        ):
+            yield f"postgresql+asyncpg://postgres@/{database.name}?host={quote(str(directory))}&port=5432"
+            for task in self.tasks:
+                task.cancel()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _accept(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.5432")
+        for one in (self._relay(reader, theirs[1]), self._relay(theirs[0], writer, lingers=True)):
+            self.tasks.add(asyncio.create_task(one))
+
+    async def _relay(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, lingers: bool = False
+    ) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+            if lingers:
+                self.ended += 1
+                await asyncio.Event().wait()
+        finally:
+            writer.close()
+
+
+async def test_statement_is_sent_again_when_the_server_has_just_ended_the_idle_connections(
+    settings: Settings, database: Database, db: asyncpg.Connection, reachable_path: Path
+) -> None:
+    """The client has read that they are over, and not yet that they are closed."""
+    line = LingeringLine()
+    async with line.open(database, reachable_path) as url:
+        lane = FastLane(replace(settings, database_url=url, database_direct_url=url))
+        rows = await asyncio.gather(*(lane.fetch_row(BACKEND) for _ in range(2)))
+        pids = {row["pid"] for row in rows if row is not None}
+        assert lane.opened == len(pids) == 2
+
+        async def have_ended() -> bool:
+            return line.ended == 2
+
+        for pid in pids:
+            await db.execute("SELECT pg_terminate_backend($1, 5000)", pid)
+        await eventually(have_ended)
+        await asyncio.sleep(0)  # The last word of the server is in the socket; the next round of the loop reads it.
+        await asyncio.sleep(0)
+
+        row = await lane.fetch_row(BACKEND)
+
+        assert row is not None
+        assert row["pid"] not in pids
+        assert (lane.opened, lane.busy) == (1, 0)
+        lane.close()
 
 
 async def test_refused_connections_take_no_place(cluster: Cluster, fresh_database: DatabaseFactory) -> None:
@@ -19,11 +92,10 @@ async def test_refused_connections_take_no_place(cluster: Cluster, fresh_databas
     await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
     for _ in range(3):
         with pytest.raises(asyncpg.PostgresError, match="not currently accepting connections"):
-            await lane.fetch_row(ONE)
+            await lane.fetch_row(BACKEND)
     await cluster.execute(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
 
-    row = await lane.fetch_row(ONE)
+    row = await lane.fetch_row(BACKEND)
     assert row is not None
-    assert row[0] == 1
     assert (lane.opened, lane.busy, lane.waiting, lane.timeouts) == (1, 0, 0, 0)
     lane.close()

@@ -11,11 +11,12 @@ import asyncpg
 import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import capture_logs
 
 from cms_service.core.config import SigningAlgorithm, load_settings
 from cms_service.core.database import create_engine, unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
-from cms_service.core.exceptions import ConfigurationError, Conflict, NotFound
+from cms_service.core.exceptions import ConfigurationError, Conflict, NotFound, ServiceUnavailable
 from cms_service.core.security import Sealer
 from cms_service.schemas import SigningKeyRead
 from cms_service.services import KeyRing, KeySchedule, SigningKeyService
@@ -419,6 +420,54 @@ class SetClock(SkewedClock):
 
     def now(self) -> datetime:
         return self.at
+
+
+async def test_keys_are_published_by_a_process_that_has_not_read_them_yet(keys: Keys) -> None:
+    await keys.keep_up()
+    [only] = await keys.all()
+
+    published = await keys.ring().public_keys()
+
+    assert [jwk.kid for jwk in published.key_set.keys] == [only.kid]
+
+
+async def test_nothing_is_signed_when_no_key_can_be_opened(keys: Keys) -> None:
+    await keys.keep_up()
+    ring = keys.ring(sealer=Sealer(FOREIGN))
+
+    with pytest.raises(ServiceUnavailable) as refusal:
+        await ring.signer()
+
+    assert refusal.value.retry_after_seconds == 1
+    assert (await ring.public_keys()).key_set.keys == []
+
+
+async def test_key_that_cannot_be_opened_is_told_once_and_keeps_no_other_from_working(keys: Keys) -> None:
+    await keys.keep_up()
+    await keys.rotate(is_immediate=True)
+    closed, opened = await keys.all()
+    # Each is sealed for its own row.
+    await keys.sql.execute(
+        "UPDATE signing_keys SET encrypted_private_key = (SELECT encrypted_private_key FROM signing_keys"
+        " WHERE kid = $1) WHERE kid = $2",
+        opened.kid,
+        closed.kid,
+    )
+    clock = SetClock()
+    ring = keys.ring(clock=clock)
+
+    with capture_logs() as logged:
+        for _ in range(2):
+            assert (await ring.signer()).kid == opened.kid
+            clock.at += timedelta(minutes=1)
+
+    [line] = [line for line in logged if line["event"] == "signing_key_unreadable"]
+    assert closed.kid in line["detail"]
+    assert await ring.verifier(closed.kid) is None
+    assert await ring.verifier(opened.kid) is not None
+    assert [jwk.kid for jwk in (await ring.public_keys()).key_set.keys] == [opened.kid]
+    with pytest.raises(ServiceUnavailable, match="does not open the signing keys"):
+        await ring.check_readable()
 
 
 async def test_signer_is_read_again_when_it_was_read_fifteen_seconds_ago(keys: Keys) -> None:

@@ -1,9 +1,11 @@
 """Where a password begins to be easy to guess: at each bound of the patterns, and just beside it."""
 
+import sys
+
 import pytest
 
 from cms_service.core.security import CommonWords
-from cms_service.core.security.common_words import common_words
+from cms_service.core.security.common_words import _load, common_words
 from cms_service.core.security.password_patterns import (
     count_common_words,
     folded,
@@ -18,6 +20,8 @@ TOO_LONG_WORD = f"{LONGEST_WORD}u"
 WORDS = CommonWords(["ox", "owl", "fox", LONGEST_WORD, TOO_LONG_WORD])
 NO_WORDS = CommonWords([])
 MIN_CHARACTERS = 15
+load_afresh = _load.__wrapped__
+"""Not what is kept from an earlier call."""
 HARD = "kq7vmw4h"
 """No character follows from the one before."""
 DIGITS = "83619502"
@@ -136,3 +140,12 @@ def test_common_words_have_three_to_twenty_three_characters_and_numbers_six() ->
 )
 def test_text_is_folded_when_that_makes_it_no_more_than_twice_as_long(text: str, expected: str) -> None:
     assert folded(text) == expected
+
+
+def test_package_with_the_lists_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zxcvbn", None)
+
+    with pytest.raises(ModuleNotFoundError) as error:
+        load_afresh()
+
+    assert error.value.name == "zxcvbn"

@@ -36,6 +36,45 @@ async def test_worker_that_has_never_heard_has_not_stopped_hearing() -> None:
     assert keeper.lapses == 0
 
 
+async def test_every_time_that_a_worker_stops_hearing_is_counted_once(fresh_database: DatabaseFactory) -> None:
+    database = await fresh_database()
+    settings = load_settings(service_environ(database))
+    clock = SystemClock()
+    memory = AccessMemory(10, clock)
+    attempts = 0
+
+    def open_line() -> AbstractAsyncContextManager[DirectLine]:
+        nonlocal attempts
+        attempts += 1
+        return DirectLine.open(settings, ACCESS_CHANNEL, 1.0)
+
+    async def is_trusted() -> bool:
+        return memory.is_trusted
+
+    async def has_failed_to_connect_again() -> bool:
+        return attempts > before + 2
+
+    connection = await database.connect()
+    keeper = CacheKeeper(memory, open_line, 1.0, clock)
+    keeping = asyncio.create_task(keeper.keep())
+    try:
+        for lapses in range(2):
+            await eventually(is_trusted)
+            assert keeper.lapses == lapses
+            before = attempts
+            await connection.execute("ALTER TABLE cache_leases RENAME TO away")
+            await eventually(has_failed_to_connect_again)
+            assert keeper.lapses == lapses + 1
+            assert not memory.is_trusted
+            await connection.execute("ALTER TABLE away RENAME TO cache_leases")
+        await eventually(is_trusted)
+        assert keeper.lapses == 2
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await connection.close()
+
+
 async def test_keeper_ends_when_it_is_told_to_although_its_lease_cannot_be_given_back(
     fresh_database: DatabaseFactory,
 ) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cms_service.core.config import list_problems, load_settings
+from cms_service.core.config import CONNECTIONS_PER_WORKER, list_problems, load_settings
 from cms_service.schemas import Verdict
 from cms_service.services import check_settings
+from cms_service.services.settings_checks import SPARE_FILES
 
 CANARY = "Zq81-canary-of-the-doctor"
 PRODUCTION = {
@@ -99,6 +100,16 @@ def test_tracing_that_serve_refuses_is_told(variable: str, text: str) -> None:
     assert variable in ended.stdout
 
 
+def test_tracing_that_is_misspelt_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "jaeger")
+
+    [tracing] = [finding for finding in check_settings(load_settings(PRODUCTION)) if finding.check == "tracing"]
+
+    assert tracing.verdict is Verdict.FAIL
+    assert "OTEL_TRACES_EXPORTER" in tracing.found
+    assert str(tracing.advice).startswith("Correct the variable or remove it")
+
+
 @pytest.fixture
 def few_files() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -109,7 +120,38 @@ def few_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("few_files")
 def test_too_few_open_files_are_told() -> None:
-    assert verdicts()["open_files"] is Verdict.WARN
+    settings = load_settings(PRODUCTION)
+    needed = (
+        CONNECTIONS_PER_WORKER + settings.database_pool_size + settings.database_fast_lane_connections + SPARE_FILES
+    )
+
+    [files] = [finding for finding in check_settings(settings) if finding.check == "open_files"]
+
+    assert files.verdict is Verdict.WARN
+    assert files.found == f"a process may open 1024 files, and a busy worker opens up to {needed}"
+    assert f" to {2 * CONNECTIONS_PER_WORKER} or more" in str(files.advice)
+
+
+@pytest.mark.parametrize(("missing", "verdict"), [(0, Verdict.OK), (1, Verdict.WARN)])
+def test_as_many_open_files_as_a_busy_worker_needs_are_enough(
+    monkeypatch: pytest.MonkeyPatch, missing: int, verdict: Verdict
+) -> None:
+    settings = load_settings(PRODUCTION)
+    needed = (
+        CONNECTIONS_PER_WORKER + settings.database_pool_size + settings.database_fast_lane_connections + SPARE_FILES
+    )
+    # The limit of this process may not be raised that far.
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (needed - missing, resource.RLIM_INFINITY))
+
+    assert verdicts()["open_files"] is verdict
+
+
+def test_no_limit_of_open_files_is_no_low_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    [files] = [finding for finding in check_settings(load_settings(PRODUCTION)) if finding.check == "open_files"]
+
+    assert (files.verdict, files.found) == (Verdict.OK, "no limit")
 
 
 def test_every_problem_is_listed_at_once() -> None:

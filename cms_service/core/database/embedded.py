@@ -31,6 +31,8 @@ START_SECONDS = 60
 STOP_SECONDS = 15
 POLL_SECONDS = 0.02
 MAX_CONNECTIONS = 200
+PROC = Path("/proc")
+"""Not there on macOS."""
 
 logger = logging.getLogger(__name__)
 
@@ -291,9 +293,9 @@ def _serves(pid: int, data: Path) -> bool:
 
 def _command_line(pid: int) -> str:
     """Return how the process was called; empty when there is none."""
-    if Path("/proc/self").exists():
+    if (PROC / "self").exists():
         try:
-            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+            return (PROC / str(pid) / "cmdline").read_text().replace("\0", " ")
         except OSError:
             return ""
     command = ["ps", "-ww", "-o", "command=", "-p", str(pid)]

@@ -96,6 +96,11 @@ def _sheltered_copy(binaries: Path) -> Path:
             if not copy.exists():
                 raise ConfigurationError(
                     f"{binaries} lies under a private folder, and cannot be copied to {SHELTER}: "
-                    f"{error.strerror}; set CMS_PG_BIN or CMS_DATABASE_URL."
+                    f"{_reason_of(error)}; set CMS_PG_BIN or CMS_DATABASE_URL."
                 ) from None
     return copy / package.name / installation.name / binaries.name
+
+
+def _reason_of(error: OSError) -> str:
+    """`copytree` goes on after an error, and raises one that lists them all: source, destination, reason."""
+    return str(error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror)

@@ -55,8 +55,8 @@ def _frequency_lists() -> dict[str, list[str]]:
     if package is None or package.origin is None:
         raise ModuleNotFoundError(name="zxcvbn")
     specification = spec_from_file_location("frequency_lists", Path(package.origin).with_name("frequency_lists.py"))
-    if specification is None or specification.loader is None:
-        raise ModuleNotFoundError(name="zxcvbn.frequency_lists")
+    assert specification, "there is one of every .py file"  # noqa: S101 - for the type checker
+    assert specification.loader, "there is one of every .py file"  # noqa: S101 - for the type checker
     module = module_from_spec(specification)
     specification.loader.exec_module(module)
     lists: dict[str, list[str]] = module.FREQUENCY_LISTS
