@@ -4,7 +4,7 @@ from base64 import b64encode
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -167,6 +167,24 @@ async def test_introspection_tells_whose_a_live_token_is(service: Service, regis
     for header in NO_BASIC:
         response = await one.http.post(INTROSPECT, data={"token": token}, headers={"Authorization": header})
         assert code_of(response, 401) == "authentication_required", header
+
+
+@pytest.mark.parametrize(("left", "is_least"), [(timedelta(days=365), False), (timedelta(minutes=5), True)])
+async def test_refresh_token_ends_when_it_was_not_used_or_its_session_ends(
+    register: Register, one: Machine, db: asyncpg.Connection, left: timedelta, is_least: bool
+) -> None:
+    ada = await register()
+    statement = (
+        "UPDATE refresh_tokens SET expires_at = now() + $2 WHERE user_id = $1 RETURNING last_used_at, expires_at"
+    )
+    session = await db.fetchrow(statement, UUID(ada.id), left)
+
+    answer = await introspect(one, ada.refresh_token)
+
+    assert session is not None
+    assert answer["iat"] == int(session["last_used_at"].timestamp())
+    unused_until = session["last_used_at"] + timedelta(days=7)
+    assert answer["exp"] == int((session["expires_at"] if is_least else unused_until).timestamp())
 
 
 async def test_introspection_says_nothing_of_a_token_that_does_not_count(

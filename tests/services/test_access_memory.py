@@ -124,8 +124,10 @@ def test_nothing_at_all_is_left_when_all_is_forgotten(memory: AccessMemory) -> N
     for shelf in shelves.values():
         shelf.put("key", "value")
 
+    generation = memory.generation
     memory.forget_all()
 
+    assert not memory.is_current(generation)
     assert {name: len(shelf) for name, shelf in shelves.items()} == dict.fromkeys(shelves, 0)
 
 
