@@ -150,10 +150,12 @@ class _Finder:
             if default is not None:
                 yield from self._expression(default, msgspec.structs.replace(around, scope=scope))
         for decorator in function.decorator_list:
-            # Whoever runs the function has passed its guards.
-            lines = (function.body[0].lineno, function.end_lineno or function.lineno)
-            guarded = _Around(scope, lines, is_at_import=False)
-            yield from self._all(drop_guards(self._source, decorator), decorator, guarded)
+            # Whoever is refused never runs the function, so no line of it tells which tests are concerned.
+            yield from self._all(
+                drop_guards(self._source, decorator),
+                decorator,
+                msgspec.structs.replace(around, scope=scope, is_at_import=True),
+            )
         if function.name != "__repr__":
             for statement in function.body:
                 is_last = statement is function.body[-1]
