@@ -17,7 +17,7 @@ from cms_service.core.security.password_patterns import (
 
 LONGEST_WORD = "qwmkzjvbhxplrtndgcfysoe"
 TOO_LONG_WORD = f"{LONGEST_WORD}u"
-WORDS = CommonWords(["ox", "owl", "fox", LONGEST_WORD, TOO_LONG_WORD])
+WORDS = CommonWords(["ox", "owl", "fox", "zor", "zoro", LONGEST_WORD, TOO_LONG_WORD])
 NO_WORDS = CommonWords([])
 MIN_CHARACTERS = 15
 load_afresh = _load.__wrapped__
@@ -108,6 +108,9 @@ def test_sequence_is_one_when_half_of_it_follows_in_runs_of_three(text: str, is_
         pytest.param(f"owl{DIGITS}", None, id="8 digits beside a word"),
         pytest.param(f"owl{DIGITS[:3]}fox{DIGITS[:4]}", 2, id="7 digits beside two words"),
         pytest.param(f"owl{DIGITS[:4]}fox{DIGITS[:4]}", None, id="8 digits beside two words"),
+        # The digit of the second word may count as one beside the first.
+        pytest.param(f"zor0{DIGITS[:7]}", 1, id="7 digits beside the longer of two words"),
+        pytest.param(f"zor0{DIGITS}", None, id="8 digits beside the longer of two words"),
     ],
 )
 def test_words_are_counted_when_little_stands_beside_them(text: str, count: int | None) -> None:
