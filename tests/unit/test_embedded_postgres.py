@@ -352,11 +352,14 @@ def test_start_is_refused_when_something_else_is_in_the_way(reachable_path: Path
     assert (data / "diary.txt").read_text() == "dear diary"
 
 
-def test_start_is_refused_when_the_chosen_binaries_are_not_there(reachable_path: Path) -> None:
-    with pytest.raises(
-        ConfigurationError, match="CMS_PG_BIN is '/nowhere'; expected a folder with initdb and postgres"
-    ):
-        EmbeddedPostgres(reachable_path / "postgres", binaries=Path("/nowhere")).start()
+@pytest.mark.parametrize("there", [[], ["initdb"], ["postgres"]])
+def test_start_is_refused_when_the_chosen_binaries_are_not_there(reachable_path: Path, there: list[str]) -> None:
+    binaries = reachable_path / "bin"
+    binaries.mkdir()
+    for name in there:
+        (binaries / name).touch()
+    with pytest.raises(ConfigurationError, match=r"CMS_PG_BIN is '.*'; expected a folder with initdb and postgres"):
+        EmbeddedPostgres(reachable_path / "postgres", binaries=binaries).start()
 
 
 def test_start_is_refused_with_the_remedy_when_there_are_no_binaries(
