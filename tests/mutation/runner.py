@@ -12,11 +12,12 @@ import msgspec
 from tests.mutation.coverage_map import CoverageMap, Test
 from tests.mutation.mutants import Mutant
 from tests.mutation.plugin import NOT_VIABLE
-from tests.mutation.sandbox import FAST, SLOW, Run, Sandbox, interruptible
+from tests.mutation.sandbox import COLLECTION, FAST, SLOW, Run, Sandbox, interruptible
 from tests.mutation.source import Source
 
-NO_TESTS, COLLECTION_FAILED = 5, 2
-"""Exit codes of pytest."""
+NO_TESTS = 5
+NOT_COLLECTED = {1, 2, 4}
+"""Exit codes of pytest where no test has failed, but a module of tests cannot be imported."""
 MOST_TRIES = 3
 
 
@@ -158,8 +159,8 @@ def judge(run: Run) -> tuple[Verdict, str, str]:
     if run.exit_code in {0, NO_TESTS}:
         return Verdict.SURVIVED, "", ""
     last_line = run.output.strip().rpartition("\n")[2]
-    if run.exit_code == COLLECTION_FAILED:
-        return Verdict.KILLED, "collection", last_line
+    if run.exit_code in NOT_COLLECTED:
+        return Verdict.KILLED, COLLECTION, last_line
     return Verdict.UNDECIDED, "", f"pytest, exit code {run.exit_code}: {last_line}"
 
 

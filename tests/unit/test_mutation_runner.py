@@ -103,6 +103,14 @@ def test_mutant_is_killed_when_a_test_fails_and_survives_when_none_does(
     assert (sandbox.root / CURSORS).read_bytes() == (ROOT / CURSORS).read_bytes()
 
 
+def test_mutant_is_killed_when_a_module_of_tests_cannot_be_imported(sandbox: Sandbox, recorded: CoverageMap) -> None:
+    harmless = with_edit("# Nothing.\n")
+    with sandbox.changed(TESTS_OF_CURSORS, b"raise RuntimeError\n"):
+        [result] = MutantRunner([sandbox], recorded, None).try_all([harmless], wanted=1)
+
+    assert (result.verdict, result.killer) == (Verdict.KILLED, "collection")
+
+
 def test_mutant_is_killed_when_a_test_does_not_end(
     sandbox: Sandbox, recorded: CoverageMap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
