@@ -29,12 +29,9 @@ class PermissionRepository(SQLAlchemyAsyncRepository[Permission]):
         return _found(await self.session.get(Permission, permission_id))
 
     async def lock_existing(self, permission_id: UUID) -> Permission:
-        """The permission, which nobody else changes before this transaction ends. Raises NotFound."""
-        return _found(
-            await self.session.get(
-                Permission, permission_id, populate_existing=True, with_for_update={"key_share": True}
-            )
-        )
+        """The permission as it is now, which nobody else changes before this transaction ends. Raises NotFound."""
+        statement = select(Permission).where(Permission.id == permission_id).with_for_update(key_share=True)
+        return _found(await self.session.scalar(statement.execution_options(populate_existing=True)))
 
     async def find_many(self, permission_ids: Collection[UUID]) -> dict[UUID, Permission]:
         """Those of `permission_ids` that exist."""

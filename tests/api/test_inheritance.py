@@ -37,6 +37,14 @@ async def permissions_of(admin: Caller, user_id: str) -> list[str]:
     return [item["permission"]["name"] for item in items]
 
 
+async def test_only_the_administrator_keeps_its_parents(admin: Caller) -> None:
+    parent, everything = await given.role(admin), await given.role(admin, "*:*")
+    administrator = await given_administrator(admin)
+
+    assert code_of(await inherit(admin, administrator, parent), 409) == "system_protected"
+    assert (await inherit(admin, everything, parent)).json()["parents"] == [reference(parent)]
+
+
 async def test_role_shows_its_parents_and_its_entity_tag_covers_them(admin: Caller) -> None:
     first, second = sorted([await given.role(admin), await given.role(admin)], key=lambda role: str(role["name"]))
     role = await given.role(admin, parent_ids=[second["id"], first["id"], first["id"]])

@@ -404,6 +404,16 @@ def test_start_is_refused_when_the_server_ends_without_a_word(reachable_path: Pa
         EmbeddedPostgres(reachable_path / "postgres", binaries=binaries).start()
 
 
+def test_start_is_refused_when_the_server_does_not_become_ready(
+    reachable_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "START_SECONDS", -1)
+    binaries = make_binaries(reachable_path, initdb='touch "$2/PG_VERSION"', postgres="exec sleep 20")
+
+    with pytest.raises(ConfigurationError, match="did not start"):
+        EmbeddedPostgres(reachable_path / "postgres", binaries=binaries).start()
+
+
 def test_root_needs_a_user_who_is_nobody(reachable_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def find_nobody(name: str) -> NoReturn:
         raise KeyError(name)

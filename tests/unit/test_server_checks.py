@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from cms_service.core.config import load_settings
-from cms_service.core.database import ServerFacts, head_revision
+from cms_service.core.database import ServerFacts, Unreachable, head_revision
 from cms_service.core.security import LEEWAY_SECONDS
 from cms_service.schemas import Verdict
 from cms_service.services import check_servers
@@ -40,6 +40,16 @@ GOOD = ServerFacts(
     clock_uncertainty_seconds=0.0,
     revision=head_revision(),
 )
+
+
+@pytest.mark.parametrize("away", ["database", "direct_database"])
+def test_nothing_else_is_said_of_a_server_when_one_of_both_cannot_be_reached(away: str) -> None:
+    nobody = Unreachable("db.internal", "connection refused")
+    runtime, direct = (nobody, GOOD) if away == "database" else (GOOD, nobody)
+
+    found = {finding.check: finding.verdict for finding in check_servers(SETTINGS, runtime, direct)}
+
+    assert found == {"database": OK, "direct_database": OK} | {away: FAIL}
 
 
 @pytest.mark.parametrize(
