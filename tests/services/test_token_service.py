@@ -1,4 +1,4 @@
-"""Refresh tokens that the rotation has refused."""
+"""Refresh tokens that the rotation has refused, and how long a sign-in is recent."""
 
 from datetime import UTC, datetime
 
