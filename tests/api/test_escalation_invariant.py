@@ -313,7 +313,7 @@ def judge(stage: Stage, first: Ledger, before: Ledger, after: Ledger, narrowed_t
 @pytest.mark.parametrize("operation_id", ATTEMPTS)
 @given(world=Worlds, choices=st.tuples(Choices, Choices), others=Others)
 @settings(
-    max_examples=4,
+    max_examples=settings().max_examples // 25,
     # So few steps can be read; to make them fewer takes minutes.
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -208,7 +208,7 @@ async def world(database: Any) -> Any:
 
 
 @given(steps=Steps)
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples * 2 // 5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_memory_decides_as_the_database_does(
     world: World, db: asyncpg.Connection, settings: Settings, steps: list[Step]
 ) -> None:

@@ -42,7 +42,7 @@ def givers(name: str, state: RoleGraph) -> frozenset[UUID]:
 @given(
     Inherited, Held, Number, st.sampled_from(["permissions", "parents", "delete_role", "delete_permission"]), st.data()
 )
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_changes_are_those_of_every_role_and_permission_one_by_one(
     parents: dict[UUID, set[UUID]], held: dict[UUID, set[str]], number: int, what: str, data: Any
 ) -> None:
