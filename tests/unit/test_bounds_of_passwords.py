@@ -102,6 +102,7 @@ def test_sequence_is_one_when_half_of_it_follows_in_runs_of_three(text: str, is_
         pytest.param("ox7", None, id="a word of 2 characters"),
         pytest.param(f"{LONGEST_WORD}7", 1, id="a word of 23 characters"),
         pytest.param(f"{TOO_LONG_WORD}7", None, id="a word of 24 characters"),
+        pytest.param(DIGITS[:3], None, id="no word"),
         pytest.param("owlfox", 2, id="two words"),
         pytest.param("owlfoxowl", None, id="three words"),
         pytest.param(f"owl{DIGITS[:7]}", 1, id="7 digits beside a word"),
