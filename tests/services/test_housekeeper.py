@@ -36,6 +36,10 @@ THROTTLE = """
     INSERT INTO throttles (purpose, subject, failures, last_failed_at, blocked_until)
     SELECT 'address', sha256(random()::text::bytea), 3, now() - $1::interval, {blocked_until}
 """
+ACCOUNT_THROTTLE = """
+    INSERT INTO throttles (purpose, subject, failures, last_failed_at, blocked_until)
+    SELECT 'account', uuid_send(id), $1, now() - $2::interval, now() - $2::interval FROM users
+"""
 SIGNING_KEY = """
     INSERT INTO signing_keys (kid, algorithm, encrypted_private_key, active_from, retires_at)
     VALUES (gen_random_uuid(), 'EdDSA', 'sealed', now() - $1::interval, now() - $1::interval)
@@ -150,6 +154,19 @@ async def test_throttle_stays_while_it_holds_somebody_up(sql: asyncpg.Connection
     await keeper.clean()
 
     assert await count(sql, "throttles") == 1
+
+
+@pytest.mark.parametrize(("failures", "is_deleted", "left"), [(3, False, 1), (0, False, 0), (3, True, 0)])
+async def test_failures_of_an_account_are_kept_for_as_long_as_it_lives(
+    sql: asyncpg.Connection, keeper: Housekeeper, failures: int, is_deleted: bool, left: int
+) -> None:
+    await sql.execute(ACCOUNT_THROTTLE, failures, 2 * DAY)
+    if is_deleted:
+        await sql.execute("UPDATE users SET deleted_at = now()")
+
+    await keeper.clean()
+
+    assert await count(sql, "throttles") == left
 
 
 async def test_dead_sessions_go_when_more_live_ones_than_a_batch_stand_before_them(
