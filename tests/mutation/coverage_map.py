@@ -34,9 +34,7 @@ class Test(msgspec.Struct, frozen=True):
     id: str
     seconds: float
     contexts: tuple[int, ...]
-    """Its own, and those of the fixtures that it shares with the tests of its file."""
-    session_contexts: tuple[int, ...]
-    """Of the fixtures that it shares with all tests, such as the service."""
+    """Its own, and those of the fixtures that it shares with the tests of its file, not with all tests."""
 
     @property
     def file(self) -> str:
@@ -55,27 +53,32 @@ class CoverageMap(msgspec.Struct, frozen=True):
     def tests_of(self, mutant: Mutant) -> list[Test]:
         """Return the tests that can notice the fault, the most probable first.
 
-        What runs at import, or once when the service starts, can be noticed by any test.
+        Those are the tests that run the function; one that runs the line itself may not have been recorded there. What
+        runs at import, or once when the service starts, can be noticed by any test.
         """
-        lines = self.lines.get(mutant.path, {})
-        hit = {context for line in range(mutant.lines[0], mutant.lines[1] + 1) for context in lines.get(line, ())}
-        found = [test for test in self.tests if not hit.isdisjoint(test.contexts)]
-        at_start = any(not hit.isdisjoint(test.session_contexts) for test in self.tests)
-        if mutant.is_at_import or (at_start and not found):
-            found = self.tests
-        return self._ordered(mutant, found)
+        if mutant.function is None:
+            return self._ordered(mutant, self.tests, frozenset())
+        found = self._running(mutant.path, mutant.function)
+        on_line = frozenset(test.id for test in self._running(mutant.path, mutant.lines))
+        return self._ordered(mutant, found or self.tests, on_line)
 
-    def _ordered(self, mutant: Mutant, tests: Sequence[Test]) -> list[Test]:
-        """File by file: those with a similar name first, then those that start no service, then the short ones."""
+    def _running(self, path: str, lines: tuple[int, int]) -> list[Test]:
+        of_module = self.lines.get(path, {})
+        contexts = {context for line in range(lines[0], lines[1] + 1) for context in of_module.get(line, ())}
+        return [test for test in self.tests if not contexts.isdisjoint(test.contexts)]
+
+    def _ordered(self, mutant: Mutant, tests: Sequence[Test], on_line: frozenset[str]) -> list[Test]:
+        """File by file: those that run the line first, then those with a similar name, without a service, and short."""
         words = _words(mutant.path)
         seconds: dict[str, float] = defaultdict(float)
         for test in tests:
             seconds[test.file] += test.seconds
+        first_files = {test.file for test in tests if test.id in on_line}
 
-        def place(test: Test) -> tuple[float, int, float, str]:
+        def place(test: Test) -> tuple[bool, float, int, float, str]:
             named = _words(test.file)
             likeness = len(words & named) / len(words | named)
-            return -likeness, _tier(test.file), seconds[test.file], test.file
+            return test.file not in first_files, -likeness, _tier(test.file), seconds[test.file], test.file
 
         return sorted(tests, key=place)
 
@@ -127,7 +130,6 @@ def record(root: Path, sandboxes: Sequence[Sandbox], marks: str) -> CoverageMap:
             event.test,
             event.seconds,
             tuple(numbers[name] for name in event.contexts if name in numbers and not name.startswith(SESSION)),
-            tuple(numbers[name] for name in event.contexts if name in numbers and name.startswith(SESSION)),
         )
         for event in events.values()
         if event.test not in failed

@@ -35,9 +35,9 @@ class Mutant(msgspec.Struct, frozen=True):
     place: tuple[int, int]
     """Offsets of the node that is changed. The same place may have several mutants."""
     lines: tuple[int, int]
-    """First and last line of the statement around it: a test that runs none of them cannot see the fault."""
-    is_at_import: bool
-    """Whether the statement runs when the module is imported."""
+    """First and last line of the statement around it."""
+    function: tuple[int, int] | None
+    """First and last line of the function around it; None where it is run when the module is imported."""
     edits: tuple[Edit, ...]
 
     @property
@@ -80,12 +80,23 @@ def draw(mutants: Iterable[Mutant], seed: int) -> list[Mutant]:
     return [chance.choice(sorted(places[key], key=lambda mutant: mutant.id)) for key in keys]
 
 
+class _Scope(msgspec.Struct, frozen=True):
+    """A class or a function, or a module."""
+
+    name: str = ""
+    function: tuple[int, int] | None = None
+
+    def inner(self, definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> "_Scope":
+        name = f"{self.name}.{definition.name}" if self.name else definition.name
+        is_class = isinstance(definition, ast.ClassDef)
+        return _Scope(name, self.function if is_class else _lines(definition))
+
+
 class _Around(msgspec.Struct, frozen=True):
     """The context of a node."""
 
-    scope: str
+    scope: _Scope
     lines: tuple[int, int]
-    is_at_import: bool
 
 
 class _Finder:
@@ -95,15 +106,12 @@ class _Finder:
         self._source = source
 
     def mutants(self) -> Iterator[Mutant]:
-        yield from self._block(self._source.tree.body, "", is_at_import=True)
+        yield from self._block(self._source.tree.body, _Scope())
 
-    def _block(
-        self, statements: Sequence[ast.stmt], scope: str, *, is_at_import: bool, early: bool = False
-    ) -> Iterator[Mutant]:
+    def _block(self, statements: Sequence[ast.stmt], scope: _Scope, *, early: bool = False) -> Iterator[Mutant]:
         """`early`: whether other statements of the function run after this block."""
         for statement in statements:
-            around = _Around(scope, _header(statement), is_at_import)
-            yield from self._statement(statement, around, early=early)
+            yield from self._statement(statement, _Around(scope, _header(statement)), early=early)
 
     def _statement(self, statement: ast.stmt, around: _Around, *, early: bool) -> Iterator[Mutant]:
         match statement:
@@ -113,7 +121,7 @@ class _Finder:
                 for keyword in keywords:
                     if keyword.arg not in STRUCT_FORM:
                         yield from self._expression(keyword.value, around)
-                yield from self._block(body, _inner(around, statement), is_at_import=around.is_at_import)
+                yield from self._block(body, around.scope.inner(statement))
             case ast.If(test=test) | ast.While(test=test):
                 if not _is_about_types(test):
                     yield from self._condition(test, around)
@@ -145,21 +153,18 @@ class _Finder:
         yield from self._children(statement, around)
 
     def _function(self, function: ast.FunctionDef | ast.AsyncFunctionDef, around: _Around) -> Iterator[Mutant]:
-        scope = _inner(around, function)
+        scope = around.scope.inner(function)
+        # Defaults and decorators are run where the function is defined.
+        outside = _Around(_Scope(scope.name, around.scope.function), around.lines)
         for default in (*function.args.defaults, *function.args.kw_defaults):
             if default is not None:
-                yield from self._expression(default, msgspec.structs.replace(around, scope=scope))
+                yield from self._expression(default, outside)
         for decorator in function.decorator_list:
-            # Whoever is refused never runs the function, so no line of it tells which tests are concerned.
-            yield from self._all(
-                drop_guards(self._source, decorator),
-                decorator,
-                msgspec.structs.replace(around, scope=scope, is_at_import=True),
-            )
+            yield from self._all(drop_guards(self._source, decorator), decorator, outside)
         if function.name != "__repr__":
             for statement in function.body:
                 is_last = statement is function.body[-1]
-                inside = _Around(scope, _header(statement), is_at_import=False)
+                inside = _Around(scope, _header(statement))
                 # A `return` in the last statement leaves nothing to run after it.
                 yield from self._statement(statement, inside, early=not is_last)
 
@@ -172,17 +177,16 @@ class _Finder:
             for item in value if isinstance(value, list) else [value]:
                 match item:
                     case ast.stmt():
-                        inside = _Around(around.scope, _header(item), around.is_at_import)
+                        inside = _Around(around.scope, _header(item))
                         yield from self._statement(item, inside, early=early or is_loop)
                     case ast.ExceptHandler(body=body):
-                        inside = _Around(around.scope, (item.lineno, item.lineno), around.is_at_import)
+                        inside = _Around(around.scope, (item.lineno, item.lineno))
                         yield from self._all(variants(self._source, item), item.type or item, inside)
-                        yield from self._block(body, around.scope, is_at_import=around.is_at_import, early=early)
+                        yield from self._block(body, around.scope, early=early)
                     case ast.match_case(guard=guard, body=body):
                         if guard is not None:
-                            lines = (guard.lineno, guard.end_lineno or guard.lineno)
-                            yield from self._condition(guard, msgspec.structs.replace(around, lines=lines))
-                        yield from self._block(body, around.scope, is_at_import=around.is_at_import, early=early)
+                            yield from self._condition(guard, _Around(around.scope, _lines(guard)))
+                        yield from self._block(body, around.scope, early=early)
                     case ast.withitem(context_expr=expression):
                         yield from self._expression(expression, around)
                     case ast.expr() if field != "target":
@@ -225,26 +229,26 @@ class _Finder:
         for variant in found:
             yield Mutant(
                 self._source.path,
-                around.scope,
+                around.scope.name,
                 node.lineno,
                 variant.operator,
                 variant.detail,
                 (self._source.start(node), self._source.end(node)),
                 around.lines,
-                around.is_at_import,
+                around.scope.function,
                 variant.edits,
             )
 
 
-def _inner(around: _Around, definition: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str:
-    return f"{around.scope}.{definition.name}" if around.scope else definition.name
+def _lines(node: ast.expr | ast.stmt) -> tuple[int, int]:
+    return node.lineno, node.end_lineno or node.lineno
 
 
 def _header(statement: ast.stmt) -> tuple[int, int]:
     """The lines of the statement without those of the blocks in it."""
     blocks = [block for block in (getattr(statement, "body", None), getattr(statement, "cases", None)) if block]
     if not blocks:
-        return statement.lineno, statement.end_lineno or statement.lineno
+        return _lines(statement)
     first = blocks[0][0]
     begins = first.pattern.lineno if isinstance(first, ast.match_case) else first.lineno
     return statement.lineno, max(statement.lineno, begins - 1)

@@ -111,17 +111,17 @@ def test_lines_elsewhere_stay_when_a_change_takes_lines_away() -> None:
 def test_statement_in_a_function_is_told_from_one_that_runs_at_import() -> None:
     found = mutants("A = 1\ndef f(b=2):\n    return (\n        3\n    )\n")
 
-    assert {(mutant.scope, mutant.line, mutant.is_at_import, mutant.lines) for mutant in found} == {
-        ("", 1, True, (1, 1)),
-        ("f", 2, True, (2, 2)),
-        ("f", 4, False, (3, 5)),
+    assert {(mutant.scope, mutant.line, mutant.function, mutant.lines) for mutant in found} == {
+        ("", 1, None, (1, 1)),
+        ("f", 2, None, (2, 2)),
+        ("f", 4, (2, 5), (3, 5)),
     }
 
 
 def test_every_test_tries_a_dropped_guard() -> None:
     found = mutants("class A:\n @get(guards=[a])\n def f(self):\n  x()\n")
 
-    assert {(each.scope, each.is_at_import) for each in found if each.operator == "guard"} == {("A.f", True)}
+    assert {(each.scope, each.function) for each in found if each.operator == "guard"} == {("A.f", None)}
 
 
 def test_every_mutant_of_the_service_has_an_id_of_its_own_and_changes_the_module() -> None:
