@@ -1,7 +1,7 @@
 import pytest
 
 from cms_service.core.exceptions import ValidationFailed
-from cms_service.core.security import canonical_email, email_violations
+from cms_service.core.security import canonical_email, email_violations, sought_email
 
 
 def refusal_of(email: str) -> tuple[str, str]:
@@ -26,6 +26,7 @@ def refusal_of(email: str) -> tuple[str, str]:
 def test_address_is_stored_in_one_form(email: str, canonical: str) -> None:
     assert canonical_email(email) == canonical
     assert canonical_email(canonical) == canonical
+    assert sought_email(email) == canonical
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_address_is_stored_in_one_form(email: str, canonical: str) -> None:
 )
 def test_address_is_refused_when_compatibility_forms_change_it(email: str) -> None:
     assert refusal_of(email) == ("/member", "ambiguous_characters")
+    assert sought_email(email) == email
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,7 @@ def test_address_is_refused_when_compatibility_forms_change_it(email: str) -> No
 )
 def test_text_is_refused_when_no_address(email: str) -> None:
     assert refusal_of(email) == ("/member", "not_an_email")
+    assert sought_email(email) == email
 
 
 @pytest.mark.parametrize(
