@@ -4,10 +4,10 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.fixtures"]
 
-# The same examples each time, at any speed. `just ci-nightly` draws others, and ten times as many. A test that draws
+# The same examples each time, at any speed. `just ci-nightly` draws others, and four times as many. A test that draws
 # more or fewer than the profile says so in proportion to it.
 settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
-    "nightly", max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "nightly", max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("tests")
