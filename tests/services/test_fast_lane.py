@@ -84,6 +84,28 @@ async def test_statement_is_sent_again_when_the_server_has_just_ended_the_idle_c
         lane.close()
 
 
+async def test_connection_is_given_up_with_its_statement(settings: Settings, db: asyncpg.Connection) -> None:
+    """What it answers later would be taken for the answer to the next statement."""
+    lane = FastLane(replace(settings, database_fast_lane_connections=1))
+    first = await lane.fetch_row(BACKEND)
+    assert first is not None
+    asleep = asyncio.ensure_future(lane.fetch_row(Statement(select(func.pg_sleep(60)))))
+
+    async def is_asleep() -> bool:
+        statement = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
+        return bool(await db.fetchval(statement, first["pid"]))
+
+    await eventually(is_asleep)
+    asleep.cancel()
+    await asyncio.gather(asleep, return_exceptions=True)
+    second = await lane.fetch_row(BACKEND)
+
+    assert second is not None
+    assert second["pid"] != first["pid"]
+    assert (lane.opened, lane.busy) == (1, 0)
+    lane.close()
+
+
 async def test_refused_connections_take_no_place(cluster: Cluster, fresh_database: DatabaseFactory) -> None:
     database = await fresh_database()
     limits = {"database_fast_lane_connections": "1", "database_pool_timeout_seconds": "0.2"}

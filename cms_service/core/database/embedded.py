@@ -3,7 +3,6 @@
 import ctypes
 import fcntl
 import logging
-import multiprocessing
 import os
 import secrets
 import shutil
@@ -203,14 +202,13 @@ class _PostmasterFile:
 
 
 def end_with_parent(signal_number: signal.Signals) -> None:
-    """Let the kernel send this process the signal when the thread that made it ends, however it ends (Linux)."""
+    """Let the kernel send this process the signal when the thread that made it ends, however it ends (Linux).
+
+    A parent that has ended before is not noticed.
+    """
     hook = _parent_death_signal(signal_number)
     if hook is not None:
         hook()
-        parent = multiprocessing.parent_process()
-        if parent is not None and os.getppid() != parent.pid:
-            # It ended before the kernel knew of our wish.
-            signal.raise_signal(signal_number)
 
 
 def _parent_death_signal(signal_number: signal.Signals) -> Callable[[], None] | None:
