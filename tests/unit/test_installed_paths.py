@@ -1,5 +1,6 @@
 """The package works wherever it is installed."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,12 @@ def test_migrations_are_found_below_a_folder_with_a_percent_sign(tmp_path: Path)
     program = "from cms_service.core import database; print(database.__file__, database.head_revision())"
 
     ended = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-c", program], cwd=directory, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=directory,
+        env={"PATH": os.defpath},
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     file, revision = ended.stdout.split()
