@@ -44,7 +44,7 @@ class Traced:
 
 @asynccontextmanager
 async def locked_roles(database: Database) -> AsyncIterator[None]:
-    """Nobody else can use the table of roles during the block."""
+    """Lock the table of roles against every other connection during the block."""
     connection = await database.connect()
     async with connection.transaction():
         await connection.execute("LOCK TABLE roles IN ACCESS EXCLUSIVE MODE")

@@ -78,7 +78,7 @@ def main() -> None:
 
 
 def _coverage_map(made: Sequence[Sandbox], marks: str, name: str) -> CoverageMap:
-    """What the tests run, recorded anew where the repository has changed."""
+    """Return the map of which tests run which lines; record it again after a change of the repository."""
     file = BUILD / f"coverage-{name}-{tree_hash(ROOT)}.msgpack"
     if not file.exists():
         print(f"Recording what the {name} tests run …", flush=True)

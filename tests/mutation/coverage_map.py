@@ -42,7 +42,7 @@ class Test(msgspec.Struct, frozen=True):
 
 
 class CoverageMap(msgspec.Struct, frozen=True):
-    """What the tests of the unmutated tree run."""
+    """The lines that each test runs on the unmutated tree."""
 
     tests: list[Test]
     lines: dict[str, dict[int, list[int]]]

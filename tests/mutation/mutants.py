@@ -169,7 +169,7 @@ class _Finder:
                 yield from self._statement(statement, inside, early=not is_last)
 
     def _compound(self, statement: ast.stmt, around: _Around, *, early: bool) -> Iterator[Mutant]:
-        """What stands in a statement with blocks."""
+        """Yield the mutants of a statement that contains blocks, such as `for` or `try`."""
         is_loop = isinstance(statement, ast.For | ast.AsyncFor | ast.While)
         for field, value in ast.iter_fields(statement):
             if field == "test":

@@ -280,7 +280,7 @@ def _operand_text(source: Source, node: ast.expr) -> str:
 
 
 def _change(source: Source, node: Positioned, edits: Sequence[Edit]) -> str:
-    """What the node becomes, for people."""
+    """Return the text of the node before and after the edits, for the report."""
     start, old = source.start(node), source.text_of(node).encode()
     new = old
     for edit in sorted(edits, key=lambda edit: edit.start, reverse=True):

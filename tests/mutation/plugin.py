@@ -127,7 +127,7 @@ class _Recording:
             return (yield)
         finally:
             self._recorder.announce(request._pyfuncitem.nodeid)
-            # What is added last runs first.
+            # pytest runs finalizers in reverse order, so this one runs before those of the fixture.
             fixturedef.addfinalizer(lambda: self._recorder.announce(context))
 
     @pytest.hookimpl(trylast=True)

@@ -52,7 +52,7 @@ class Recorder:
         atexit.register(self._write_the_rest)
 
     def switch(self, context: str) -> None:
-        """What this process runs from now on belongs to `context`; what it ran before is written."""
+        """Write the lines that were recorded so far, and record the next ones for `context`."""
         with self._lock:
             self._coverage.switch_context(context)
 

@@ -242,7 +242,7 @@ def _read_events(file: Path) -> list[Event]:
 
 
 def _without_coverage() -> dict[str, str]:
-    """Whoever measures this process does not measure a copy of the service."""
+    """Return the environment without the variables that would make coverage measure the sandbox."""
     return {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}  # noqa: TID251
 
 

@@ -1,4 +1,4 @@
-"""What the two pools of connections tell about themselves: in metrics, they say what a deployment lacks."""
+"""The counts of both connection pools, which operators read in the metrics."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine

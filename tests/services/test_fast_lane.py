@@ -85,7 +85,7 @@ async def test_statement_is_sent_again_when_the_server_has_just_ended_the_idle_c
 
 
 async def test_connection_is_given_up_with_its_statement(settings: Settings, db: asyncpg.Connection) -> None:
-    """What it answers later would be taken for the answer to the next statement."""
+    """PostgreSQL would send the late answer to the next statement on the same connection."""
     lane = FastLane(replace(settings, database_fast_lane_connections=1))
     first = await lane.fetch_row(BACKEND)
     assert first is not None

@@ -49,7 +49,7 @@ class Process:
         self._introspector = Introspector(self.authenticator, tokens, credentials, directory, issuer)
 
     async def is_active(self, token: str) -> bool:
-        """What it says of the token to those who ask."""
+        """Return whether introspection calls the token active."""
         async with unit_of_work(self._engine) as work:
             request = IntrospectionRequest(token=token)
             return (await IntrospectionService(work, self._introspector).introspect(request)).active

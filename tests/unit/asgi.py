@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Scope
 
 
 class End(Enum):
-    """What a client does after the last piece of its body."""
+    """How the body of a request ends: whole, by a lost connection, or not at all."""
 
     COMPLETE = auto()
     DISCONNECTS = auto()

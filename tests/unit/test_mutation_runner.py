@@ -156,7 +156,7 @@ def test_module_is_compiled_anew_whenever_it_was_written(sandbox: Sandbox) -> No
     original = (ROOT / module).read_bytes()
 
     def probe() -> str:
-        # Whoever measures this process does not measure a copy of the service.
+        # An empty environment keeps coverage from measuring the copy of the service.
         environ = {"PATH": os.defpath}
         ended = subprocess.run(command, cwd=sandbox.root, env=environ, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
         return ended.stdout.strip()
