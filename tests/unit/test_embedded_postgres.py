@@ -24,6 +24,8 @@ from tests.processes import is_running
 
 IS_ROOT = os.geteuid() == 0
 NOBODY = postgres_binaries.Account(pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid)
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root has folders that PostgreSQL cannot reach")
+"""PostgreSQL runs as the user who starts it, except for root, who starts it as `nobody`."""
 OWNER_THAT_WAITS = """
 import sys, time
 from pathlib import Path
@@ -60,6 +62,15 @@ async def ask(server: EmbeddedPostgres, statement: str) -> object:
 
 def pid_of(data: Path) -> int:
     return int((data / "postmaster.pid").read_text().splitlines()[0])
+
+
+def leave_behind(data: Path) -> EmbeddedPostgres:
+    """Start a server whose owner is killed: the kernel lets go of the lock, and nobody stops the server."""
+    server = EmbeddedPostgres(data, durable=False)
+    server.start()
+    assert server._lock is not None
+    server._lock.close()
+    return server
 
 
 def is_open_to_others(directory: str) -> bool:
@@ -115,11 +126,8 @@ def test_server_starts_when_the_pid_file_is_stale(data: Path) -> None:
 
 
 async def test_leftover_server_is_replaced(data: Path) -> None:
-    left_behind = EmbeddedPostgres(data, durable=False)
-    left_behind.start()
+    left_behind = leave_behind(data)
     pid = pid_of(data)
-    assert left_behind._lock is not None
-    left_behind._lock.close()  # As the kernel does for an owner that was killed.
     with EmbeddedPostgres(data, durable=False) as server:
         assert await ask(server, "SELECT 1") == 1
         assert pid_of(data) != pid
@@ -127,11 +135,8 @@ async def test_leftover_server_is_replaced(data: Path) -> None:
 
 
 async def test_start_waits_until_a_leftover_server_has_ended(data: Path) -> None:
-    left_behind = EmbeddedPostgres(data, durable=False)
-    left_behind.start()
+    left_behind = leave_behind(data)
     pid = pid_of(data)
-    assert left_behind._lock is not None
-    left_behind._lock.close()
     os.kill(pid, signal.SIGSTOP)
     going_on = threading.Timer(1, os.kill, (pid, signal.SIGCONT))
     going_on.start()
@@ -146,11 +151,8 @@ async def test_start_waits_until_a_leftover_server_has_ended(data: Path) -> None
 async def test_start_is_refused_when_a_leftover_server_does_not_end(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left_behind = EmbeddedPostgres(data, durable=False)
-    left_behind.start()
+    left_behind = leave_behind(data)
     pid = pid_of(data)
-    assert left_behind._lock is not None
-    left_behind._lock.close()
     os.kill(pid, signal.SIGSTOP)
     try:
         with monkeypatch.context() as patch:
@@ -164,11 +166,8 @@ async def test_start_is_refused_when_a_leftover_server_does_not_end(
 
 async def test_start_is_refused_while_a_process_of_a_killed_server_still_runs(data: Path) -> None:
     """Two servers at once would destroy the data. PostgreSQL knows from the pid file, so nobody else removes it."""
-    killed = EmbeddedPostgres(data, durable=False)
-    killed.start()
+    killed = leave_behind(data)
     pid = pid_of(data)
-    assert killed._lock is not None
-    killed._lock.close()
     connection = await asyncpg.connect(killed.url.replace("+asyncpg", ""))
     backend = connection.get_server_pid()
     os.kill(backend, signal.SIGSTOP)
@@ -425,7 +424,7 @@ def test_root_needs_a_user_who_is_nobody(reachable_path: Path, monkeypatch: pyte
         EmbeddedPostgres(reachable_path / "postgres").start()
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that PostgreSQL cannot reach")
+@needs_root
 def test_data_that_only_root_can_reach_stays_where_it_is(reachable_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "SHELTER", reachable_path / "shelter")
     data = reachable_path / "private" / "postgres"
@@ -488,7 +487,7 @@ def test_binaries_are_those_of_another_process_when_it_was_faster(
     assert list(theirs.parent.iterdir()) == [theirs]
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that PostgreSQL cannot reach")
+@needs_root
 async def test_data_lies_elsewhere_when_only_root_can_reach_the_folder(
     reachable_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -504,7 +503,7 @@ async def test_data_lies_elsewhere_when_only_root_can_reach_the_folder(
     assert len(list(shelter.glob("postgres-*"))) == 1
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root has folders that PostgreSQL cannot reach")
+@needs_root
 async def test_binaries_are_run_elsewhere_when_only_root_can_reach_them(
     reachable_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
