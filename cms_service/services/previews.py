@@ -79,7 +79,6 @@ class PreviewService:
         await self._access.lock_withdrawals()
         before = await self._grants(kind, account_id)
         await write()
-        await self._work.session.flush()
         after = await self._grants(kind, account_id)
         gains, losses = exceeding(after, before), exceeding(before, after)
         names = await self._holders.names(HOLDINGS[kind], [account_id])

@@ -59,12 +59,8 @@ def current_revision(url: str) -> str | None:
     """Return the revision of the database; None when it is empty."""
 
     async def run() -> str | None:
-        engine = create_async_engine(url, poolclass=NullPool)
-        try:
-            async with engine.connect() as connection:
-                return await connection.run_sync(_revision_of)
-        finally:
-            await engine.dispose()
+        async with create_async_engine(url, poolclass=NullPool).connect() as connection:
+            return await connection.run_sync(_revision_of)
 
     return asyncio.run(run())
 
@@ -102,12 +98,9 @@ async def migration_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection that alone may migrate the database, until it closes."""
     server_settings = {"application_name": "cms-service migrate", "lock_timeout": str(LOCK_TIMEOUT_MILLISECONDS)}
     engine = create_async_engine(url, poolclass=NullPool, connect_args={"server_settings": server_settings})
-    try:
-        async with engine.connect() as connection:
-            await _lock(connection)
-            yield connection
-    finally:
-        await engine.dispose()
+    async with engine.connect() as connection:
+        await _lock(connection)
+        yield connection
 
 
 async def _lock(connection: AsyncConnection) -> None:
