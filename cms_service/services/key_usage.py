@@ -31,6 +31,7 @@ class KeyUsage:
         if now - self._noted_at.get(api_key_id, 0) < USE_INTERVAL_SECONDS:
             return
         self._noted_at[api_key_id] = now
+        self._noted_at.move_to_end(api_key_id)
         if len(self._noted_at) > MOST_REMEMBERED_KEYS:
             self._noted_at.popitem(last=False)
         self._unwritten.add(api_key_id)

@@ -28,21 +28,12 @@ from cms_service.repositories import (
 )
 from cms_service.services import AccessMemory, AccessReader, CacheKeeper, Hearing
 from cms_service.services.shelf import Shelf
+from tests.clocks import SetClock
 from tests.eventually import eventually
 from tests.fixtures import DatabaseFactory, service_environ
 
 ROLE, PARENT = uuid4(), uuid4()
 CLOSURES = {ROLE: RoleClosure(frozenset([ROLE, PARENT]), frozenset(["articles:read"]))}
-
-
-class SetClock(SystemClock):
-    """Goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 1_000.0
-
-    def steady(self) -> float:
-        return self.seconds
 
 
 def subject(subject_id: UUID | None = None, **window: float | None) -> Subject:
@@ -52,7 +43,7 @@ def subject(subject_id: UUID | None = None, **window: float | None) -> Subject:
 
 @pytest.fixture
 def clock() -> SetClock:
-    return SetClock()
+    return SetClock(1_000.0)
 
 
 @pytest.fixture

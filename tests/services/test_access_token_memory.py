@@ -1,9 +1,10 @@
 """Access tokens that were verified before: for how long they are remembered, and how many of them."""
 
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -11,11 +12,12 @@ import pytest
 
 from cms_service.core.config import SigningAlgorithm, load_settings
 from cms_service.core.database import WorkFactory, create_engine, unit_of_work
-from cms_service.core.dependencies import SystemClock, SystemEntropy
+from cms_service.core.dependencies import SystemEntropy
 from cms_service.core.exceptions import TokenInvalid
 from cms_service.core.security import Sealer
 from cms_service.schemas import SigningKeyRead
 from cms_service.services import AccessTokenReader, KeyRing, KeySchedule, SigningKeyService, access_tokens
+from tests.clocks import SetClock
 from tests.fixtures import DatabaseFactory, service_environ
 from tests.forgeries import CODEC, LIFETIME, SESSION_ID, USER_ID
 
@@ -29,23 +31,13 @@ SCHEDULE = KeySchedule(
 """Keys are retired some minutes after they were replaced, long before the tokens of `CODEC` are over."""
 
 
-class SetClock(SystemClock):
-    """Goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.at = datetime.now(UTC).replace(microsecond=0)
-
-    def now(self) -> datetime:
-        return self.at
-
-
 class Process:
     """One that reads tokens."""
 
     def __init__(self, work: WorkFactory) -> None:
         self._work = work
         self._sealer = Sealer(secrets.token_bytes(32))
-        self.clock = SetClock()
+        self.clock = SetClock(int(time.time()))  # Tokens tell whole seconds.
         self.ring = KeyRing(work, self._sealer, SCHEDULE, self.clock, SystemEntropy())
         self.reader = AccessTokenReader(self.ring, CODEC, self.clock)
 

@@ -34,6 +34,7 @@ from cms_service.core.observability import Metrics, metrics
 from cms_service.core.security import Sealer
 from cms_service.repositories import CredentialRepository
 from cms_service.services import AccessMemory, CacheKeeper, Housekeeper, KeyRing, KeySchedule, KeyUsage, key_usage
+from tests.clocks import SetClock
 from tests.eventually import eventually
 from tests.factories import unique
 from tests.fixtures import Database, DatabaseFactory, service_environ
@@ -49,7 +50,7 @@ LOOPS = {
 }
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 ROUNDS = 4
-LEASE_SECONDS = 0.8
+LEASE_SECONDS = 2.0
 RELOAD_SECONDS = 0.1
 SCHEDULE = KeySchedule(
     SigningAlgorithm.EDDSA,
@@ -60,21 +61,10 @@ SCHEDULE = KeySchedule(
 HOUSEKEEPING_LOCK = 0x636D735F686F7573
 
 
-class SetClock(SystemClock):
-    """Goes on when it is told to."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
-
-
 class Watch:
     """Notes when something happens."""
 
     def __init__(self) -> None:
-        self.began_at = asyncio.get_running_loop().time()
         self.instants: list[float] = []
 
     def note(self, *_: object) -> None:
@@ -92,7 +82,7 @@ class Watch:
 
 
 class Surroundings:
-    """A database of the test's own, or none at all, and a watch that notes whenever somebody turns to it."""
+    """A database of the test's own, or none at all, and a watch that records each use of the database."""
 
     def __init__(self, settings: Settings, engine: AsyncEngine) -> None:
         self.settings = settings
@@ -158,14 +148,14 @@ async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_every_loop_of_a_process_has_its_tests_here(surroundings: Surroundings) -> None:
+async def test_loops_of_a_process_are_those_listed_here(surroundings: Surroundings) -> None:
     before = asyncio.all_tasks()
 
     async with create_app(surroundings.settings).litestar.lifespan():
         running_code: list[Any] = [task.get_coro() for task in asyncio.all_tasks() - before]
 
     names = {coroutine.__qualname__ for coroutine in running_code if "cms_service" in coroutine.cr_code.co_filename}
-    assert names == LOOPS
+    assert names - {"KeyRing._read"} == LOOPS  # The first reading of the keys may still be under way.
 
 
 @pytest.fixture
@@ -175,7 +165,7 @@ async def keys(surroundings: Surroundings, sql: asyncpg.Connection) -> Keys:
 
 @asynccontextmanager
 async def kept_fresh(surroundings: Surroundings) -> AsyncIterator[None]:
-    """A key ring is."""
+    """Run a key ring that reads its keys in the background."""
     ring = KeyRing(surroundings.work, Sealer(OLD), SCHEDULE, SystemClock(), SystemEntropy())
     async with running(ring.keep_fresh()):
         yield
@@ -247,7 +237,7 @@ async def test_line_is_opened_again_after_longer_and_longer_pauses_when_that_fai
 
 
 def housekeeper(surroundings: Surroundings) -> Housekeeper:
-    """It is a quarter of a second before the moment at which all processes clean, whenever this one looks."""
+    """Its clock always shows a quarter of a second before the next cleaning."""
     return Housekeeper(surroundings.work, every_seconds=1, clock=SetClock(1_000.75))
 
 
@@ -258,25 +248,22 @@ async def add_key(sql: asyncpg.Connection, **columns: Any) -> UUID:
     return await add(sql, "api_keys", members | columns)
 
 
-async def is_there(sql: asyncpg.Connection, key_id: UUID) -> bool:
-    return bool(await sql.fetchval("SELECT EXISTS (SELECT FROM api_keys WHERE id = $1)", key_id))
+async def is_gone(sql: asyncpg.Connection, key_id: UUID) -> bool:
+    return bool(await sql.fetchval("SELECT NOT EXISTS (SELECT FROM api_keys WHERE id = $1)", key_id))
 
 
 async def test_rows_are_cleaned_away_when_the_moment_has_come_and_again_after_a_pause(
     surroundings: Surroundings, sql: asyncpg.Connection
 ) -> None:
     keeper, watch = housekeeper(surroundings), surroundings.watch
-    dead = await add_key(sql, expires_at=datetime.now(UTC) - timedelta(days=31))
-
-    async def has_cleaned() -> bool:
-        return keeper.cleaned_at > 0
+    began_at, rounds = asyncio.get_running_loop().time(), 2
 
     async with running(keeper.keep_house()):
-        await eventually(has_cleaned)
-        assert not await is_there(sql, dead)
-        await watch.has_noted(len(watch.instants) + 1)
+        for _ in range(rounds):
+            dead = await add_key(sql, expires_at=datetime.now(UTC) - timedelta(days=31))
+            await eventually(partial(is_gone, sql, dead))
 
-    assert watch.instants[0] - watch.began_at >= 0.25
+    assert watch.instants[0] - began_at >= 0.25
     assert max(watch.pauses) >= 0.25
     assert keeper.cleaned_at == 1_000.75
 
@@ -290,11 +277,11 @@ async def test_nothing_is_cleaned_when_another_process_is_at_it(
     async with sql.transaction():
         await sql.execute("SELECT pg_advisory_xact_lock($1)", HOUSEKEEPING_LOCK)
         await keeper.clean()
-        assert await is_there(sql, dead)
+        assert not await is_gone(sql, dead)
         assert keeper.cleaned_at == 0
     await keeper.clean()
 
-    assert not await is_there(sql, dead)
+    assert await is_gone(sql, dead)
     assert keeper.cleaned_at == 1_000.75
 
 
@@ -384,14 +371,14 @@ async def test_least_recently_noted_key_is_forgotten_when_there_are_too_many(
 ) -> None:
     monkeypatch.setattr(key_usage, "MOST_REMEMBERED_KEYS", 2)
     first, second, third = [await add_key(sql) for _ in range(3)]
-    for key_id in (first, second, third):
-        await uses.use(key_id)
+    for key_id, seconds in ((first, 0), (second, 0), (first, 60), (third, 0)):
+        await uses.use(key_id, after_seconds=seconds)
         await uses.is_written_at_last(key_id)
 
-    await uses.use(second)
     await uses.use(first)
-    await uses.is_written_at_last(first)
-    assert not await uses.is_written(second)
+    await uses.use(second)
+    await uses.is_written_at_last(second)
+    assert not await uses.is_written(first)
 
 
 async def test_later_uses_are_written_after_one_that_could_not_be(uses: KeyUses, sql: asyncpg.Connection) -> None:

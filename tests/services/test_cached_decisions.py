@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from cms_service.core.config import Settings
 from cms_service.core.database import ACCESS_CHANNEL, DirectLine, FastLane
-from cms_service.core.dependencies import SystemClock
 from cms_service.repositories import CredentialRepository, LeaseRepository, SubjectRepository
 from cms_service.services import AccessMemory, AccessReader, DecisionPoint, Question
+from tests.clocks import SetClock
 
 pytestmark = pytest.mark.slow
 
@@ -85,13 +85,6 @@ Steps = st.lists(
     min_size=5,
     max_size=12,
 )
-
-
-class StillClock(SystemClock):
-    """Only what is added to it makes it go on."""
-
-    def steady(self) -> float:
-        return 0.0
 
 
 class World:
@@ -214,7 +207,7 @@ async def test_memory_decides_as_the_database_does(
 ) -> None:
     await world.reset()
     lane = FastLane(settings)
-    memory = AccessMemory(1_000, StillClock())
+    memory = AccessMemory(1_000, SetClock(0))
     decisions = DecisionPoint(AccessReader(memory, SubjectRepository(lane), CredentialRepository(lane)))
     async with DirectLine.open(settings, ACCESS_CHANNEL, 10) as line:
         leases, lease_id = LeaseRepository(line), uuid4()

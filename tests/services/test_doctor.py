@@ -16,12 +16,12 @@ from sqlalchemy.exc import DBAPIError
 
 from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import check_readiness, create_engine, unit_of_work
-from cms_service.core.dependencies import SystemClock
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.core.security import Sealer, derive_key
 from cms_service.operating import create_administrator, diagnose, signing_keys
 from cms_service.schemas import Diagnosis, Finding, Verdict
 from cms_service.services import Doctor, KeySchedule
+from tests.clocks import SkewedClock
 from tests.fixtures import Database, DatabaseFactory, run_command, service_environ
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
@@ -379,14 +379,6 @@ async def test_role_without_privileges_is_not_told_to_migrate(healthy: Database,
 
 def url_of(database: Database, role: str) -> str:
     return make_url(database.url).set(username=role).render_as_string().replace("+asyncpg", "")
-
-
-class SkewedClock(SystemClock):
-    def __init__(self, seconds: float) -> None:
-        self._offset = timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        return super().now() + self._offset
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(1, {}), (-10, {"clock": WARN}), (60, {"clock": FAIL})])

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import asyncpg
@@ -15,11 +15,12 @@ from structlog.testing import capture_logs
 
 from cms_service.core.config import SigningAlgorithm, load_settings
 from cms_service.core.database import create_engine, unit_of_work
-from cms_service.core.dependencies import SystemClock, SystemEntropy
+from cms_service.core.dependencies import Clock, SystemClock, SystemEntropy
 from cms_service.core.exceptions import ConfigurationError, Conflict, NotFound, ServiceUnavailable
 from cms_service.core.security import Sealer
 from cms_service.schemas import SigningKeyRead
 from cms_service.services import KeyRing, KeySchedule, SigningKeyService
+from tests.clocks import SetClock, SkewedClock
 from tests.fixtures import DatabaseFactory, service_environ
 
 DAY = timedelta(days=1)
@@ -28,27 +29,6 @@ OVERLAP = timedelta(seconds=300 + 2 * 30 + 15)
 """A token's life, clocks that are slow or fast, and processes that have not heard of the next key yet."""
 SCHEDULE = KeySchedule(SigningAlgorithm.EDDSA, signs_for=90 * DAY, published_ahead=DAY, token_lifetime=TOKEN_LIFETIME)
 OLD, NEW, FOREIGN = (secrets.token_bytes(32) for _ in range(3))
-
-
-class SkewedClock(SystemClock):
-    """A clock that is wrong by some seconds."""
-
-    def __init__(self, seconds: int = 0) -> None:
-        self._skew = timedelta(seconds=seconds)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._skew
-
-
-class StillClock(SkewedClock):
-    """A clock that stands still, so that no interval ends on a slow machine."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._now = super().now()
-
-    def now(self) -> datetime:
-        return self._now
 
 
 class Keys:
@@ -66,9 +46,9 @@ class Keys:
             yield SigningKeyService(work, sealer or Sealer(OLD), schedule, SystemEntropy())
 
     def ring(
-        self, schedule: KeySchedule = SCHEDULE, sealer: Sealer | None = None, clock: SkewedClock | None = None
+        self, schedule: KeySchedule = SCHEDULE, sealer: Sealer | None = None, clock: Clock | None = None
     ) -> KeyRing:
-        return KeyRing(self.work, sealer or Sealer(OLD), schedule, clock or SkewedClock(), SystemEntropy())
+        return KeyRing(self.work, sealer or Sealer(OLD), schedule, clock or SystemClock(), SystemEntropy())
 
     async def keep_up(self, schedule: KeySchedule = SCHEDULE, sealer: Sealer | None = None) -> None:
         async with self.service(schedule, sealer) as service:
@@ -352,7 +332,7 @@ async def test_key_of_another_replica_is_found_when_a_token_names_it(keys: Keys)
 
 async def test_table_is_not_read_for_every_unknown_key(keys: Keys) -> None:
     await keys.keep_up()
-    ring = keys.ring(clock=StillClock())
+    ring = keys.ring(clock=SetClock())
     assert await ring.verifier("unknown") is None
     made_meanwhile = await keys.rotate(is_immediate=True)
 
@@ -410,16 +390,6 @@ async def test_process_with_a_foreign_secret_key_changes_nothing(keys: Keys) -> 
                 await (service.rotate(is_immediate=True) if change == "rotate" else service.retire(only))
 
     assert await keys.sealed() == before
-
-
-class SetClock(SkewedClock):
-    """Goes on when it is told to."""
-
-    def __init__(self) -> None:
-        self.at = datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return self.at
 
 
 async def test_keys_are_published_by_a_process_that_has_not_read_them_yet(keys: Keys) -> None:
