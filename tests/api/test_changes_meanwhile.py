@@ -1,4 +1,4 @@
-"""A write looks again under its lock: what let its request in may have ended, or changed, meanwhile."""
+"""A write checks credentials and state again under its lock, since they may have changed meanwhile."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -54,16 +54,22 @@ async def test_administrator_is_made_once_when_others_hold_less_than_everything(
         await connection.close()
 
 
-@pytest.mark.parametrize(("number", "email"), [(2, ADMIN_EMAIL), (3, "other@example.org")])
+@pytest.mark.parametrize(
+    ("number", "statement", "email"),
+    [
+        (2, "AND users.email =", ADMIN_EMAIL),
+        (3, "pg_advisory_xact_lock", "other@example.org"),
+    ],
+)
 async def test_one_administrator_is_made_when_another_process_is_faster(
-    fresh_database: DatabaseFactory, number: int, email: str
+    fresh_database: DatabaseFactory, number: int, statement: str, email: str
 ) -> None:
     """Before the statement of this number: the second looks for the address, the third takes the lock."""
     database = await fresh_database()
     settings = load_settings(service_environ(database))
     engine, hasher = create_engine(settings), make_password_hasher(settings)
 
-    with interrupted(engine, number, lambda: bootstrap_administrator(settings)):
+    with interrupted(engine, number, lambda: bootstrap_administrator(settings)) as statements:
         async with unit_of_work(engine) as work:
             administrators = AdministratorService(work, hasher, make_password_policy(settings))
             is_made = await administrators.create_first(email, ADMIN_PASSWORD)
@@ -74,6 +80,7 @@ async def test_one_administrator_is_made_when_another_process_is_faster(
     assert await connection.fetchval("SELECT array_agg(email::text) FROM users") == [ADMIN_EMAIL]
     await connection.close()
     assert not is_made
+    assert statement in statements[number - 1]
 
 
 async def test_operator_is_told_when_the_address_belongs_to_somebody_who_is_no_administrator(

@@ -165,4 +165,5 @@ async def test_token_is_refreshed_when_it_is_written_from_its_row(
     )
     assert token == users[0].refresh_token
     assert response.status_code == 200
+    users[0].refresh_token = response.json()["refresh_token"]
     assert (await rows_of(db, users[:1]))[0]["counter"] == session.counter + 1

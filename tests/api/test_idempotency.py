@@ -187,15 +187,17 @@ async def test_key_is_free_again_after_a_day(admin: Caller, db: asyncpg.Connecti
     assert (await admin.post(PERMISSIONS, body, headers=headers)).status_code == 422
 
 
+SEALER = Sealer(derive_key(bytes.fromhex(SECRET_KEY), "answers"))
+
+
 def by_another_secret_key(digest: bytes) -> bytes:
     sealer = Sealer(derive_key(b"x" * 32, "answers"))
     return sealer.seal(b"n" * NONCE_BYTES, b"", context=f"idempotency/{digest.hex()}")
 
 
 def by_another_version(digest: bytes) -> bytes:
-    sealer = Sealer(derive_key(bytes.fromhex(SECRET_KEY), "answers"))
     answer = msgspec.msgpack.encode({"of": "another form"})
-    return sealer.seal(b"n" * NONCE_BYTES, answer, context=f"idempotency/{digest.hex()}")
+    return SEALER.seal(b"n" * NONCE_BYTES, answer, context=f"idempotency/{digest.hex()}")
 
 
 @pytest.mark.parametrize("seal", [by_another_secret_key, by_another_version])
@@ -204,7 +206,12 @@ async def test_answer_that_cannot_be_read_is_neither_repeated_nor_given_anew(
 ) -> None:
     headers, body = keyed(), BODIES[PERMISSIONS]()
     assert (await admin.post(PERMISSIONS, body, headers=headers)).status_code == 201
-    digest = await db.fetchval("SELECT digest FROM idempotency_keys ORDER BY created_at DESC LIMIT 1")
+    stored = "SELECT digest, sealed_answer FROM idempotency_keys ORDER BY created_at DESC LIMIT 1"
+    row = await db.fetchrow(stored)
+    assert row is not None
+    digest = row["digest"]
+    # This version opens its own answers by this key and context.
+    assert SEALER.unseal(row["sealed_answer"], context=f"idempotency/{digest.hex()}")
     await db.execute("UPDATE idempotency_keys SET sealed_answer = $2 WHERE digest = $1", digest, seal(digest))
 
     for again in (body, BODIES[PERMISSIONS]()):

@@ -7,7 +7,7 @@ import pytest
 
 from cms_service.schemas import PermissionSort, RoleSort, ServiceAccountSort, UserSort
 from tests.api import given
-from tests.api.machines import ACCOUNTS, account
+from tests.api.machines import ACCOUNTS, account, machine
 from tests.api.operations import OPERATIONS
 from tests.api.problems import faults_of
 from tests.factories import unique
@@ -20,6 +20,9 @@ LISTS = sorted(
     operation.path
     for operation in OPERATIONS
     if not operation.has_path_parameters and any(each["name"] == "cursor" for each in operation.parameters)
+)
+COUNTED = sorted(
+    operation.path for operation in OPERATIONS if any(each["name"] == "include_total" for each in operation.parameters)
 )
 
 
@@ -122,6 +125,19 @@ async def test_total_is_counted_only_when_it_is_asked_for(admin: Caller, path: s
     assert (await fetch(admin, path, limit=1))["total"] is None
     counted = await fetch(admin, path, limit=1, include_total=True)
     assert counted["total"] >= len(counted["items"]) == 1
+
+
+async def test_total_below_one_item_is_counted_only_when_it_is_asked_for(admin: Caller) -> None:
+    permission = await given.permission(admin)
+    role, user = await given.role(admin, permission["name"]), await given.user(admin)
+    await given.assignment(admin, user["id"], role["id"])
+    robot = await machine(admin)
+    of_one = {"permission_id": permission["id"], "role_id": role["id"], "service_account_id": robot.id}
+    paths = [path for path in COUNTED if path not in LISTS]
+    assert len(paths) >= 4
+    for path in paths:
+        assert (await fetch(admin, path.format(**of_one)))["total"] is None, path
+        assert (await fetch(admin, path.format(**of_one), include_total=True))["total"] >= 1, path
 
 
 async def test_total_counts_what_the_filters_leave(admin: Caller) -> None:

@@ -257,7 +257,7 @@ async def test_nobody_loses_what_is_not_held_at_this_time(
     role, now, another_time = await given.role(admin, "users:read"), *[await given.user(admin) for _ in range(2)]
     for user in (now, another_time):
         await given.assignment(admin, user["id"], role["id"])
-    column, instant = window.popitem()
+    [(column, instant)] = window.items()
     await db.execute(
         f"UPDATE user_roles SET {column} = $2 WHERE user_id = $1",  # noqa: S608 - our own words
         UUID(another_time["id"]),

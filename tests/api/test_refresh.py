@@ -146,7 +146,7 @@ async def test_session_goes_on_when_a_stranger_guesses_its_counter(
 
 
 @pytest.mark.parametrize("counter", [2**31 - 1, 2**31, 2**32 - 1])
-async def test_token_is_refused_when_its_counter_is_too_great_for_a_row(
+async def test_token_is_refused_when_its_counter_is_the_greatest_of_a_row_or_greater(
     register: Register, settings: Settings, db: asyncpg.Connection, counter: int
 ) -> None:
     ada = await register()

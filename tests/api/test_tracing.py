@@ -46,10 +46,12 @@ class Traced:
 async def locked_roles(database: Database) -> AsyncIterator[None]:
     """Lock the table of roles against every other connection during the block."""
     connection = await database.connect()
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE roles IN ACCESS EXCLUSIVE MODE")
-        yield
-    await connection.close()
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE roles IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        await connection.close()
 
 
 async def use(http: httpx.AsyncClient, database: Database) -> list[str]:

@@ -16,6 +16,7 @@ from cms_service.services.sign_in_throttle import MOST_GUESSES, MOST_GUESSES_OF_
 from tests.api.metrics_page import Scrape
 from tests.api.operations import OPERATIONS
 from tests.api.problems import code_of
+from tests.api.test_changes_meanwhile import WAITING_FOR_THIS
 from tests.api.writes import NEW_PASSWORD
 from tests.eventually import eventually
 from tests.factories import RegisterRequestFactory, UserCreateFactory, unique_email
@@ -30,7 +31,7 @@ WRONG = "no password of anybody"
 NETWORK_FAILURES = 3
 """After so many failures, a network may make one attempt at a time."""
 FREE = 5
-SLOW_HASH = "$argon2id$v=19$m=19456,t=200,p=1$c29tZSBzYWx0IG9mIG91cnM$YSBkaWdlc3Qgb2Ygbm90aGluZyBhdCBhbGwsIDMyIGI"
+SLOW_HASH = "$argon2id$v=19$m=19456,t=500,p=1$c29tZSBzYWx0IG9mIG91cnM$YSBkaWdlc3Qgb2Ygbm90aGluZyBhdCBhbGwsIDMyIGI"
 """Checking a password against this hash takes seconds."""
 
 Counters: TypeAlias = dict[tuple[str, bytes], tuple[int, int]]
@@ -140,14 +141,6 @@ async def full_queue(http: httpx.AsyncClient, db: asyncpg.Connection, slow: Call
     assert [code_of(answer, 401) for answer in answers] == ["invalid_credentials"] * 2
 
 
-async def waiting_for_locks(db: asyncpg.Connection) -> int:
-    """Statements of others that wait for a row."""
-    count: int = await db.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return count
-
-
 def test_every_operation_with_a_present_password_is_among_those_shown_here() -> None:
     taking = {
         operation.path
@@ -172,7 +165,7 @@ async def test_nothing_is_counted_when_the_queue_of_passwords_is_full(
         tasks = {name: asyncio.create_task(attempt()) for name, attempt in attempts.items()}
 
         async def are_all_waiting() -> bool:
-            return await waiting_for_locks(db) == len(tasks)
+            return bool(await holder.fetchval(WAITING_FOR_THIS) == len(tasks))
 
         await eventually(are_all_waiting)
         async with full_queue(busy, db, slow):

@@ -214,7 +214,7 @@ async def test_permissions_and_their_sources_come_in_order(admin: Caller) -> Non
     places = [(name, scope) for name in sorted(names) for scope in (None, "site:a", "site:z")]
     assert [(item["permission"]["name"], item["scope"]) for item in items] == places
     told = [[(source["role"]["id"], [role["id"] for role in source["via"]]) for source in i["sources"]] for i in items]
-    # The nearest first, and those that are as near by their names.
+    # The nearest first; those that are equally near, by their names.
     everywhere = [(second["id"], []), (third["id"], []), (heir["id"], [near["id"]]), (heir["id"], [far["id"]])]
     assert told == [everywhere, [(third["id"], [])], [(third["id"], [])]] * 2
 

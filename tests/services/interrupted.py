@@ -1,4 +1,4 @@
-"""Something else happens between two statements."""
+"""Let something else happen between two statements."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,16 +10,17 @@ from sqlalchemy.util import await_only
 
 
 @contextmanager
-def interrupted(engine: AsyncEngine, number: int, happens: Callable[[], Awaitable[Any]]) -> Iterator[None]:
-    """Something else happens before the statement of this number."""
-    statements = 0
+def interrupted(engine: AsyncEngine, number: int, happens: Callable[[], Awaitable[Any]]) -> Iterator[list[str]]:
+    """Let something else happen before the statement of this number. Yields a list of the statements so far."""
+    statements: list[str] = []
 
-    def count(*_: Any) -> None:
-        nonlocal statements
-        statements += 1
-        if statements == number:
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+        if len(statements) == number:
             await_only(happens())
 
-    event.listen(engine.sync_engine, "before_cursor_execute", count)
-    yield
-    event.remove(engine.sync_engine, "before_cursor_execute", count)
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)

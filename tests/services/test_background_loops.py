@@ -40,6 +40,7 @@ from tests.factories import unique
 from tests.fixtures import Database, DatabaseFactory, service_environ
 from tests.repositories.test_database_rules import add
 from tests.services.test_signing_keys import OLD, Keys
+from tests.unit.settings import NOWHERE
 
 LOOPS = {
     "CacheKeeper.keep",
@@ -48,7 +49,6 @@ LOOPS = {
     "KeyUsage.keep_writing",
     "Metrics.keep_fresh",
 }
-NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 ROUNDS = 4
 LEASE_SECONDS = 2.0
 RELOAD_SECONDS = 0.1

@@ -30,8 +30,10 @@ async def units_of_work(settings: Settings, _: asyncpg.Connection) -> AsyncItera
         async with engine.connect():
             await is_over.wait()
 
-    yield pool_of(engine), hold
-    await engine.dispose()
+    try:
+        yield pool_of(engine), hold
+    finally:
+        await engine.dispose()
 
 
 @asynccontextmanager
@@ -51,9 +53,11 @@ async def fast_lane(settings: Settings, db: asyncpg.Connection) -> AsyncIterator
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
 
-    yield lane, hold
-    await db.execute("SELECT pg_advisory_unlock_all()")
-    lane.close()
+    try:
+        yield lane, hold
+    finally:
+        await db.execute("SELECT pg_advisory_unlock_all()")
+        lane.close()
     assert (lane.opened, lane.busy) == (0, 0)
 
 

@@ -215,7 +215,7 @@ async def test_two_addresses_have_to_lead_to_one_database(healthy: Database, fre
 
 
 def change_number(data: bytes) -> bytes:
-    """What tells every pooler: it gives its clients backend numbers of its own (BackendKeyData)."""
+    """Imitate a pooler: it gives its clients backend numbers of its own (BackendKeyData)."""
     start = data.find(b"K\x00\x00\x00\x0c")
     return data if start < 0 else data[: start + 5] + b"\x00\x00\x00\x07" + data[start + 9 :]
 
@@ -229,7 +229,7 @@ def change_channel(data: bytes) -> bytes:
 async def something_in_between(
     database: Database, directory: Path, change: Callable[[bytes], bytes]
 ) -> AsyncIterator[str]:
-    """Changes what the server says."""
+    """Lead to the database by a relay that changes what the server sends."""
     host = str(make_url(database.url).query["host"])
     tasks: set[asyncio.Task[None]] = set()
 

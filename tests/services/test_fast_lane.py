@@ -33,10 +33,12 @@ class LingeringLine:
         async with await asyncio.start_unix_server(
             lambda reader, writer: self._accept(host, reader, writer), directory / ".s.PGSQL.5432"
         ):
-            yield f"postgresql+asyncpg://postgres@/{database.name}?host={quote(str(directory))}&port=5432"
-            for task in self.tasks:
-                task.cancel()
-            await asyncio.gather(*self.tasks, return_exceptions=True)
+            try:
+                yield f"postgresql+asyncpg://postgres@/{database.name}?host={quote(str(directory))}&port=5432"
+            finally:
+                for task in self.tasks:
+                    task.cancel()
+                await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def _accept(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         theirs = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.5432")

@@ -1,4 +1,4 @@
-"""How long what no longer counts is kept, to the minute, and that all of it goes, however much there is."""
+"""Dead rows are kept for their time, to the minute, and then removed, however many there are."""
 
 import asyncio
 from collections.abc import AsyncIterator

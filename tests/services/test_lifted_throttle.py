@@ -16,7 +16,7 @@ async def failures_of(admin: Caller, user: Caller) -> int:
     return int((await admin.get(f"/api/v1/users/{user.id}/throttle")).json()["failures"])
 
 
-async def test_failures_are_forgotten_of_the_account_with_the_address(
+async def test_lifting_resets_the_failures_of_one_account(
     settings: Settings, admin: Caller, register: Register, db: asyncpg.Connection
 ) -> None:
     ada, bob = await register(), await register()

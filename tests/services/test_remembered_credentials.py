@@ -1,4 +1,4 @@
-"""Credentials that a process remembers, whose key or account ended just now, before it has heard of that."""
+"""Credentials that a process remembers, whose key or account ended before it was told."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from math import inf
@@ -32,7 +32,7 @@ from tests.fixtures import Caller, Register, Service
 
 
 class Process:
-    """One that trusts its memory for ever, and hears of nothing."""
+    """One that trusts its memory for ever, and is told of no change."""
 
     def __init__(self, settings: Settings, public_url: str) -> None:
         self._lane = FastLane(settings)

@@ -4,6 +4,9 @@ from ipaddress import IPv4Network, IPv6Network
 
 from cms_service.core.config import Settings, load_settings
 
+NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+"""The address of no database: nobody listens there."""
+
 
 def edge_settings(
     *,

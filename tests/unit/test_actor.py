@@ -1,4 +1,4 @@
-"""What an actor has to be before something is done in its name."""
+"""Actions that need an actor of a certain kind refuse every other."""
 
 from collections.abc import Callable
 from uuid import UUID, uuid4

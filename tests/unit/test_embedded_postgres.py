@@ -236,7 +236,7 @@ def hold(data: Path) -> IO[bytes]:
 
 
 def pid_file(pid: int, socket_directory: Path, status: str) -> str:
-    """What a server writes about itself."""
+    """The content of `postmaster.pid`."""
     return "\n".join([str(pid), "", "", "5432", str(socket_directory), "", "", f"{status:8}"]) + "\n"
 
 
@@ -422,6 +422,16 @@ def test_root_needs_a_user_who_is_nobody(reachable_path: Path, monkeypatch: pyte
 
     with pytest.raises(ConfigurationError, match="there is no user 'nobody'; run as another user, or set"):
         EmbeddedPostgres(reachable_path / "postgres").start()
+
+
+def test_server_of_root_runs_as_the_owner_of_its_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if IS_ROOT:
+        os.chown(tmp_path, 1234, 1235)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    account = postgres_binaries.account_for(tmp_path)
+
+    assert account == postgres_binaries.Account(tmp_path.stat().st_uid, tmp_path.stat().st_gid)
 
 
 @needs_root

@@ -38,29 +38,45 @@ def test_other():
 def test_sound():
     pass
 '''
+SMALL_SUITE = "def test_in_the_smaller_file():\n    pass\n"
 
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The report of the suite, by the configuration of this project."""
-    directory = tmp_path_factory.mktemp("suite")
+    return run(tmp_path_factory.mktemp("suite"))
+
+
+def run(directory: Path, *options: str) -> str:
+    """Run the suite. Its smaller file is the first by its name."""
     (directory / "test_suite.py").write_text(SUITE)
+    (directory / "test_a_small_suite.py").write_text(SMALL_SUITE)
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "-p", "tests.fixtures.order"]
-    command += ["-p", "no:cacheprovider", "-v", "test_suite.py"]
+    command += ["-p", "no:cacheprovider", "-v", *options, "."]
     environ = {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=directory, env=environ, capture_output=True, text=True, check=False).stdout  # noqa: S603 - all of it is ours
 
 
 def results(printed: str) -> list[tuple[str, str]]:
     """Every test with what came of it, in the order in which they ended."""
-    return re.findall(r"^\S+::(test_\w+\S*?(?:\[.*\])?) (PASSED|FAILED|RERUN)", printed, re.MULTILINE)
+    in_one_process = re.findall(r"^\S+::(test_\w+\S*?(?:\[.*\])?) (PASSED|FAILED|RERUN)", printed, re.MULTILINE)
+    by_workers = re.findall(r"^\[gw\d\] .*(PASSED|FAILED|RERUN) \S+::(test_\w+(?:\[.*\])?)", printed, re.MULTILINE)
+    return in_one_process or [(name, result) for result, name in by_workers]
 
 
 def test_timing_tests_run_last(printed: str) -> None:
     names = [name for name, _ in results(printed)]
 
-    assert names[:2] == ["test_other", "test_sound"]
-    assert len(set(names)) == 7
+    assert names[:3] == ["test_other", "test_sound", "test_in_the_smaller_file"]
+    assert len(set(names)) == 8
+
+
+def test_timing_tests_run_last_when_workers_share_the_tests(tmp_path: Path) -> None:
+    printed = run(tmp_path, "-n", "1", "--dist", "loadfile", "--no-loadscope-reorder")
+
+    names = [name for name, _ in results(printed)]
+    assert names[:3] == ["test_other", "test_sound", "test_in_the_smaller_file"]
+    assert len(set(names)) == 8
 
 
 def test_timing_test_runs_once_more_when_it_failed_and_both_results_are_shown(printed: str) -> None:

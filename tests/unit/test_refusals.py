@@ -18,9 +18,8 @@ from cms_service.core.database import create_engine, unit_of_work
 from cms_service.core.exceptions import EmailTaken, PermissionDenied, ServiceError
 from cms_service.services import RefusalRecorder
 from tests.unit.asgi import exchange
-from tests.unit.settings import edge_settings
+from tests.unit.settings import NOWHERE, edge_settings
 
-NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 REFUSALS: dict[str, ServiceError] = {"audited": PermissionDenied(), "other": EmailTaken()}
 
 

@@ -58,7 +58,7 @@ def test_nothing_else_is_said_of_a_server_when_one_of_both_cannot_be_reached(awa
         ("clock", OK, {"clock_ahead_seconds": 2.0}),
         ("clock", WARN, {"clock_ahead_seconds": 2.1}),
         ("clock", WARN, {"clock_ahead_seconds": -2.1}),
-        # What the way took may be the whole difference.
+        # The time of the round trip may explain the whole difference.
         ("clock", OK, {"clock_ahead_seconds": 2.5, "clock_uncertainty_seconds": 0.5}),
         ("clock", WARN, {"clock_ahead_seconds": 2.5, "clock_uncertainty_seconds": 0.4}),
         ("clock", WARN, {"clock_ahead_seconds": LEEWAY_SECONDS}),
