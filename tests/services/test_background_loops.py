@@ -37,7 +37,7 @@ from cms_service.services import AccessMemory, CacheKeeper, Housekeeper, KeyRing
 from tests.clocks import SetClock
 from tests.eventually import eventually
 from tests.factories import unique
-from tests.fixtures import Database, DatabaseFactory, service_environ
+from tests.fixtures import Database, service_environ
 from tests.repositories.test_database_rules import add
 from tests.services.test_signing_keys import OLD, Keys
 from tests.unit.settings import NOWHERE
@@ -106,18 +106,6 @@ class Surroundings:
         async with DirectLine.open(self.settings, ACCESS_CHANNEL, LEASE_SECONDS) as line:
             line._connection.add_query_logger(self.watch.note)
             yield line
-
-
-@pytest.fixture
-async def fresh(fresh_database: DatabaseFactory) -> Database:
-    return await fresh_database()
-
-
-@pytest.fixture
-async def sql(fresh: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await fresh.connect()
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

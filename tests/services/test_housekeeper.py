@@ -14,7 +14,7 @@ from cms_service.core.database import create_engine, unit_of_work
 from cms_service.core.dependencies import SystemClock
 from cms_service.services import Housekeeper, housekeeping
 from tests.eventually import LONGEST_SECONDS
-from tests.fixtures import Database, DatabaseFactory, service_environ
+from tests.fixtures import Database, service_environ
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 OWNERS = """
@@ -93,16 +93,9 @@ DEAD: dict[str, tuple[str, str, timedelta]] = {
 
 
 @pytest.fixture
-async def fresh(fresh_database: DatabaseFactory) -> Database:
-    return await fresh_database()
-
-
-@pytest.fixture
-async def sql(fresh: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await fresh.connect()
-    await connection.execute(OWNERS)
-    yield connection
-    await connection.close()
+async def sql(sql: asyncpg.Connection) -> asyncpg.Connection:
+    await sql.execute(OWNERS)
+    return sql
 
 
 @pytest.fixture

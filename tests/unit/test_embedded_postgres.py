@@ -468,7 +468,7 @@ def test_no_part_of_the_binaries_is_left_when_they_cannot_be_copied(
     private = reachable_path / "private"
     binaries = make_binaries(private)
     private.chmod(0o700)
-    os.mkfifo(binaries / "pipe")  # Nobody can copy one.
+    os.mkfifo(binaries / "pipe")  # Copying a pipe fails.
 
     with pytest.raises(ConfigurationError, match=f"cannot be copied to {shelter}: .*is a named pipe"):
         postgres_binaries.find_binaries(binaries, NOBODY)

@@ -36,7 +36,7 @@ def record_files(sandbox: Sandbox, *files: str) -> CoverageMap:
 
 @pytest.fixture(scope="module")
 def recorded(sandbox: Sandbox) -> CoverageMap:
-    """What two files of tests run: one in the process of pytest, one over HTTP."""
+    """The recording of two files of tests: one runs in the process of pytest, one over HTTP."""
     return record_files(sandbox, TESTS_OF_CURSORS, TESTS_OF_SIGN_IN)
 
 

@@ -1,4 +1,4 @@
-"""What the doctor says about a server, at the edges of what is right."""
+"""The findings of the doctor about a server, on both sides of each bound."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the doctor says about settings that are legal and seldom meant."""
+"""The findings of the doctor about settings that are legal and seldom meant."""
 
 import resource
 import subprocess
