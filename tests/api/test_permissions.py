@@ -83,7 +83,9 @@ async def test_nobody_holds_a_permission_any_more_when_it_is_deleted(admin: Call
     assert (await admin.delete(path, if_match="*")).status_code == 204
     for gone in (path, f"{path}/roles"):
         assert code_of(await admin.get(gone), 404) == "not_found"
-    assert (await admin.get(f"/api/v1/roles/{role['id']}")).json()["permissions"] == []
+    without = (await admin.get(f"/api/v1/roles/{role['id']}")).json()
+    assert without == role | {"permissions": [], "version": role["version"] + 1, "updated_at": without["updated_at"]}
+    assert without["updated_at"] > role["updated_at"]
     assert (await admin.get(f"/api/v1/users/{user['id']}/permissions")).json()["items"] == []
     again = await given.permission(admin, permission["name"])
     assert (await admin.get(f"{PERMISSIONS}/{again['id']}/roles")).json()["items"] == []

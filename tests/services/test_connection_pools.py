@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import BigInteger, bindparam, func, select
+from sqlalchemy import BigInteger, bindparam, func, select, text
 
 from cms_service.core.config import Settings
 from cms_service.core.database import ConnectionPool, FastLane, Statement, create_engine, pool_of
@@ -91,6 +91,22 @@ async def test_connections_are_counted_while_they_are_taken_and_given_back(
             await task
             await reaches(pool, opened=2, busy=busy, waiting=0)
         assert (pool.limit, pool.timeouts) == (LIMIT, 0)
+
+
+@pytest.mark.parametrize(("is_behind_pooler", "prefix"), [(True, "cms_"), (False, "__asyncpg_")])
+async def test_statements_have_names_of_their_own_behind_a_pooler(
+    settings: Settings, is_behind_pooler: bool, prefix: str
+) -> None:
+    """Behind a pooler, another client may have prepared a statement of the same name on the same connection."""
+    assert settings.database_url is not None
+    direct_url = f"{settings.database_url}&application_name=direct" if is_behind_pooler else settings.database_url
+    engine = create_engine(replace(settings, database_direct_url=direct_url))
+
+    async with engine.connect() as connection:
+        names = await connection.scalars(text("SELECT name FROM pg_prepared_statements"))
+        assert {name.startswith(prefix) for name in names} == {True}
+
+    await engine.dispose()
 
 
 async def give_up(task: asyncio.Task[None]) -> None:
