@@ -51,23 +51,18 @@ class InputPlan(msgspec.Struct, frozen=True):
     body: Body | None
 
 
-def plan_for(handler: HTTPRouteHandler, path_parameters: set[str]) -> InputPlan:
+def plan_for(handler: HTTPRouteHandler) -> InputPlan:
     """What the handler reads, found once."""
     plan = InputPlan({}, {}, _body_of(handler))
-    _add_parameters(plan, handler, handler.resolve_dependencies(), path_parameters)
+    _add_parameters(plan, handler, handler.resolve_dependencies())
     return plan
 
 
-def _add_parameters(
-    plan: InputPlan,
-    declaring: HTTPRouteHandler | Provide,
-    providers: Mapping[str, Provide],
-    path_parameters: set[str],
-) -> None:
+def _add_parameters(plan: InputPlan, declaring: HTTPRouteHandler | Provide, providers: Mapping[str, Provide]) -> None:
     for name, field, annotation in _fields_of(declaring):
         if name in providers:
-            _add_parameters(plan, providers[name], providers, path_parameters)
-        elif name not in RESERVED_KWARGS and name not in path_parameters and not field.is_di_field:
+            _add_parameters(plan, providers[name], providers)
+        elif name not in RESERVED_KWARGS and not field.is_di_field:
             declared = field.kwarg_definition if isinstance(field.kwarg_definition, ParameterKwarg) else None
             alias = (declared.name if declared else None) or name
             parameter = Parameter(

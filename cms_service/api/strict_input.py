@@ -68,7 +68,7 @@ class StrictInput:
         _require_canonical_ids(request)
         plan = self._plans.get(request.route_handler)
         if plan is None:
-            plan = self._plans[request.route_handler] = plan_for(request.route_handler, set(request.path_params))
+            plan = self._plans[request.route_handler] = plan_for(request.route_handler)
         violations: list[Violation] = []
         if plan.query or request.scope["query_string"]:
             violations += islice(_query_violations(request.scope["query_string"], plan.query), MOST_VIOLATIONS)
