@@ -255,6 +255,8 @@ async def test_attempt_that_is_known_is_not_charged_when_the_account_is_closed(
         refusal = await attempt()
         assert code_of(refusal, 429) == "rate_limited"
         assert refusal.headers["RateLimit-Policy"] == f'"account";q={MOST_GUESSES}'
+    throttle = (await admin.get(f"/api/v1/users/{user.id}/throttle")).json()
+    assert throttle["failures"] == MOST_GUESSES + 1
     assert (await admin.delete(f"/api/v1/users/{user.id}/throttle")).status_code == 204
 
     assert (await attempt()).status_code == 200

@@ -18,6 +18,7 @@ from cms_service.core.security import SubjectType
 from cms_service.repositories import (
     Change,
     CredentialRepository,
+    HearingRepository,
     HeldRole,
     LeaseRepository,
     News,
@@ -235,8 +236,9 @@ class Other:
         return await self.leases.renew(self.id, timedelta(seconds=seconds), seen or await self.leases.snapshot())
 
 
-async def is_waited_for(cache: Cache) -> bool:
-    _, seconds = await cache.hearing._hearing.seconds_unheard(None)
+async def is_waited_for(cache: Cache, known: str | None = None) -> bool:
+    """Whether a change waits, of those that are visible in `known`, else of those that are visible now."""
+    _, seconds = await HearingRepository(cache.lane).seconds_unheard(known)
     return seconds is not None
 
 
@@ -254,6 +256,31 @@ async def test_change_is_unheard_until_it_is_acknowledged(
     assert await is_waited_for(cache)
     assert (await other.renew(news.snapshot)).changes == []
     await cache.hearing.complete()
+    assert not await is_waited_for(cache)
+
+
+async def test_change_does_not_wait_for_those_who_have_not_heard_of_a_later_one(
+    cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
+) -> None:
+    await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
+    known = await other.leases.snapshot()
+    await other.renew(known)
+    await cache.hearing.complete()
+
+    await db.execute("UPDATE users SET is_active = true WHERE id = $1", user_id)
+
+    assert await is_waited_for(cache)
+    assert not await is_waited_for(cache, known)
+
+
+async def test_nobody_is_waited_for_when_the_lease_has_run_out(
+    cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
+) -> None:
+    await other.renew(seconds=0)
+    await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
+
+    await cache.hearing.complete()
+
     assert not await is_waited_for(cache)
 
 

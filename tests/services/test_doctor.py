@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,13 +30,23 @@ CANARY = "Zq81-canary-of-the-doctor"
 PASSWORD = "fifteen characters or more"
 
 
+GUIDE = (Path(__file__).parents[2] / "docs/operations/running.md").read_text()
+EXPLAINED = {name for row in re.findall(r"^\| (`.*?) \|", GUIDE, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+"""The checks that the guide explains."""
+
+
 def settings_for(database: Database, **overrides: str) -> Settings:
     good = {"database_fast_lane_connections": "1", "password_hashing": "standard"}
     return load_settings(service_environ(database, **good | overrides))
 
 
 def is_odd(diagnosis: Diagnosis) -> dict[str, Verdict]:
-    assert all((finding.advice is None) == (finding.verdict is OK) for finding in diagnosis.findings)
+    """The verdicts on what is not well."""
+    for each in diagnosis.findings:
+        assert each.check in EXPLAINED
+        # A finding is a clause, its advice sentences.
+        assert not each.found.endswith("."), each
+        assert (each.advice is None) if each.verdict is OK else (each.advice or "").endswith("."), each
     assert CANARY not in repr(diagnosis)
     return {finding.check: finding.verdict for finding in diagnosis.findings if finding.verdict is not OK}
 
