@@ -23,9 +23,7 @@ _MEANINGS = {
 
 def documented_oauth(*statuses: int) -> dict[int, ResponseSpec]:
     """`responses=` of a handler for refusals in this form."""
-    return {
-        status: ResponseSpec(OAuthError, description=_MEANINGS[status], generate_examples=False) for status in statuses
-    }
+    return {status: ResponseSpec(OAuthError, description=_MEANINGS[status]) for status in statuses}
 
 
 def refuse_oauth(request: Request[Any, Any, Any], error: OAuthRefused) -> Response[OAuthError]:

@@ -16,9 +16,7 @@ DryRun = Annotated[
         "nothing is written."
     ),
 ]
-PREVIEWED = {
-    202: ResponseSpec(AccessPreview, description="With `dry_run`: what would change.", generate_examples=False)
-}
+PREVIEWED = {202: ResponseSpec(AccessPreview, description="With `dry_run`: what would change.")}
 """For `responses=` of a handler."""
 
 

@@ -97,7 +97,6 @@ def documented(*errors: type[ServiceError]) -> dict[int, ResponseSpec]:
             model_of(status),
             description=" ".join(f"`{error.code}`: {error.title}" for error in meanings),
             media_type=PROBLEM_MEDIA_TYPE,
-            generate_examples=False,
         )
         for status, meanings in by_status.items()
     }

@@ -85,6 +85,17 @@ async def test_whoever_has_a_role_has_what_it_inherits_until_a_link_breaks(admin
         assert await permissions_of(admin, user.id) == []
 
 
+async def test_deleted_role_is_linked_to_no_other(admin: Caller, db: asyncpg.Connection) -> None:
+    top, middle, bottom = await chain(admin, "roles:read")
+
+    assert (await admin.delete(f"{ROLES}/{middle['id']}", if_match="*")).status_code == 204
+
+    links = "SELECT count(*) FROM role_inheritance WHERE $1 IN (role_id, parent_id)"
+    assert await db.fetchval(links, middle["id"]) == 0
+    versions = [(await admin.get(f"{ROLES}/{role['id']}")).json()["version"] for role in (top, bottom)]
+    assert versions == [top["version"] + 1, bottom["version"]]
+
+
 async def test_permission_names_every_role_that_holds_it_on_the_shortest_way(admin: Caller) -> None:
     user, name = await given.user(admin), (await given.permission(admin))["name"]
     base = await given.role(admin, name)

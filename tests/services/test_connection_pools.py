@@ -109,6 +109,17 @@ async def test_statements_have_names_of_their_own_behind_a_pooler(
     await engine.dispose()
 
 
+async def test_statements_and_locks_end_after_the_seconds_of_the_settings(settings: Settings) -> None:
+    engine = create_engine(replace(settings, database_command_timeout_seconds=7, database_lock_timeout_seconds=3))
+
+    async with engine.connect() as connection:
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+        shown = [await connection.scalar(text(f"SHOW {name}")) for name in names]
+
+    await engine.dispose()
+    assert shown == ["7s", "3s", "70s"]
+
+
 async def give_up(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

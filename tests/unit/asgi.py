@@ -48,11 +48,11 @@ async def exchange(
     client: str = "192.0.2.1",
     end: End = End.COMPLETE,
 ) -> Answer:
-    """What the application answers. A body of several pieces arrives in pieces."""
+    """What the application answers, to its end. A body of several pieces arrives in pieces."""
     path, _, query = target.partition("?")
     pieces = [body] if isinstance(body, bytes) else list(body)
     pairs = headers.items() if isinstance(headers, Mapping) else headers
-    answer = Answer(0, {}, b"")
+    answer, goes_on = Answer(0, {}, b""), False
 
     async def receive() -> dict[str, Any]:
         if not pieces and end is End.DISCONNECTS:
@@ -63,6 +63,8 @@ async def exchange(
         return {"type": "http.request", "body": piece, "more_body": bool(pieces) or end is not End.COMPLETE}
 
     async def send(message: dict[str, Any]) -> None:
+        nonlocal goes_on
+        goes_on = message.get("more_body", message["type"] == "http.response.start")
         if message["type"] == "http.response.start":
             answer.status = message["status"]
             answer.headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
@@ -84,4 +86,5 @@ async def exchange(
         "state": {},
     }
     await cast(ASGIApp, app)(cast(Any, scope), cast(Any, receive), cast(Any, send))
+    assert not goes_on
     return answer
