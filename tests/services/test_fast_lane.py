@@ -123,3 +123,15 @@ async def test_refused_connections_take_no_place(cluster: Cluster, fresh_databas
     assert row is not None
     assert (lane.opened, lane.busy, lane.waiting, lane.timeouts) == (1, 0, 0, 0)
     lane.close()
+
+
+async def test_connection_outlives_a_statement_that_fails(settings: Settings) -> None:
+    lane = FastLane(replace(settings, database_fast_lane_connections=1))
+    first = await lane.fetch_row(BACKEND)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await lane.fetch_row(Statement(select(1 / func.abs(0))))
+
+    second = await lane.fetch_row(BACKEND)
+
+    lane.close()
+    assert second == first

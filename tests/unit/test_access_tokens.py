@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ import pytest
 from cms_service.core.config import SigningAlgorithm
 from cms_service.core.exceptions import TokenExpired, TokenInvalid
 from cms_service.core.security import (
+    AccessTokenCodec,
     ServiceClaims,
     SigningKey,
     SigningKeySet,
@@ -54,6 +56,15 @@ def test_token_says_who_and_which_session_when_genuine(mint: Mint) -> None:
         "issued_at": CLAIMS["iat"],
     }
     assert mint.read(mint.forge()) == mint.read(mint.token)
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(2048, True), (2049, False)])
+def test_key_is_looked_for_only_in_a_token_of_at_most_2048_characters(length: int, is_read: bool) -> None:
+    header = jwt.encode({}, "s" * 32, headers={"typ": "at+jwt", "kid": "ours"}).partition(".")[0]
+    token = f"{header}.{'A' * (length - len(header) - 4)}.AA"
+
+    with nullcontext() if is_read else pytest.raises(TokenInvalid):
+        assert AccessTokenCodec(ISSUER, 3600).key_id(token) == "ours"
 
 
 def test_token_follows_the_profile_of_rfc_9068(mint: Mint) -> None:
