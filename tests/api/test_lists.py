@@ -251,6 +251,22 @@ async def test_users_are_not_found_by_a_role_when_its_time_has_not_come_or_is_ov
     assert await items(admin, f"{ROLES}/{role['id']}/users") == []
 
 
+async def test_deleted_role_is_in_no_list_when_another_has_its_name(admin: Caller) -> None:
+    permission, users = await given.permission(admin), [await given.user(admin) for _ in range(2)]
+    deleted = await given.role(admin, permission["name"])
+    await given.assignment(admin, users[0]["id"], deleted["id"])
+    assert (await admin.delete(f"{ROLES}/{deleted['id']}", if_match="*")).status_code == 204
+    heir = await given.role(admin, permission["name"], name=deleted["name"])
+    await given.assignment(admin, users[1]["id"], heir["id"])
+
+    assert await ids(admin, USERS, role=heir["name"]) == [users[1]["id"]]
+    assert await ids(admin, ROLES, q=heir["name"]) == [heir["id"]]
+    assert await ids(admin, ROLES, permission=permission["name"]) == [heir["id"]]
+    assert await ids(admin, f"{PERMISSIONS}/{permission['id']}/roles") == [heir["id"]]
+    holders = (await fetch(admin, f"{PERMISSIONS}/{permission['id']}/holders"))["items"]
+    assert {holder["subject"]["id"] for holder in holders} == {users[1]["id"], admin.id}
+
+
 async def test_roles_are_found_by_each_filter(admin: Caller) -> None:
     permission = await given.permission(admin)
     role = await given.role(admin, permission["name"])

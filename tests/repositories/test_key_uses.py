@@ -6,7 +6,6 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from cms_service.core.config import Settings
 from cms_service.core.database import FastLane
 from cms_service.repositories import CredentialRepository
 from tests.factories import unique
@@ -24,15 +23,13 @@ NOW = datetime.now(UTC)
     ],
 )
 async def test_use_of_a_key_is_written_when_the_last_is_a_minute_old(
-    settings: Settings, db: asyncpg.Connection, last_used_at: datetime | None, is_written: bool
+    db: asyncpg.Connection, lane: FastLane, last_used_at: datetime | None, is_written: bool
 ) -> None:
     account_id = await add(db, "service_accounts", {"name": unique("machine"), "description": ""})
     columns = {"service_account_id": account_id, "name": "first", "digest": uuid4().bytes, "expires_at": NOW}
     key_id = await add(db, "api_keys", columns | {"last_used_at": last_used_at})
-    lane = FastLane(settings)
 
     await CredentialRepository(lane).mark_used([key_id])
 
-    lane.close()
     written_at = await db.fetchval("SELECT last_used_at FROM api_keys WHERE id = $1", key_id)
     assert (written_at != last_used_at) == is_written

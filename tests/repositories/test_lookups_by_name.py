@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter as Counts
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,7 @@ import msgspec
 import pytest
 
 from cms_service import repositories
-from cms_service.core.config import Settings
-from cms_service.core.database import FastLane, UnitOfWork, Window, create_engine, unit_of_work
+from cms_service.core.database import FastLane, UnitOfWork, Window
 from cms_service.core.exceptions import NotFound
 from cms_service.repositories import (
     USERS,
@@ -69,12 +68,8 @@ class LookUp(msgspec.Struct, frozen=True):
 
 
 @pytest.fixture
-async def world(settings: Settings, db: asyncpg.Connection) -> AsyncIterator[World]:
-    engine, lane = create_engine(settings), FastLane(settings)
-    async with unit_of_work(engine) as work:
-        yield World(db, lane, work)
-    lane.close()
-    await engine.dispose()
+def world(db: asyncpg.Connection, lane: FastLane, work: UnitOfWork) -> World:
+    return World(db, lane, work)
 
 
 def new_permission() -> str:

@@ -1,6 +1,6 @@
 """A row that is locked for a change is changed by nobody else, and may still be referred to."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,8 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from cms_service.core.config import Settings
-from cms_service.core.database import UnitOfWork, create_engine, unit_of_work
+from cms_service.core.database import UnitOfWork
 from cms_service.models import ApiKey, Permission, Role, ServiceAccount, User
 from cms_service.repositories import (
     ApiKeyRepository,
@@ -66,14 +65,6 @@ LOCKS: dict[str, tuple[str, Add, Lock]] = {
 """Table, how a row of it is added, and how it is locked."""
 KEY_LOCK: dict[str, tuple[str, Add, Lock]] = {"API key": ("api_keys", add_api_key, lock_key)}
 MODELS: dict[str, Any] = {model.__tablename__: model for model in (User, Role, Permission, ServiceAccount, ApiKey)}
-
-
-@pytest.fixture
-async def work(settings: Settings) -> AsyncIterator[UnitOfWork]:
-    engine = create_engine(settings)
-    async with unit_of_work(engine) as work:
-        yield work
-    await engine.dispose()
 
 
 @pytest.mark.parametrize("name", LOCKS | KEY_LOCK)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,16 +22,11 @@ from cms_service.operating import create_administrator, diagnose, signing_keys
 from cms_service.schemas import Diagnosis, Finding, Verdict
 from cms_service.services import Doctor, KeySchedule
 from tests.clocks import SkewedClock
+from tests.findings import CANARY, verdicts_of
 from tests.fixtures import Database, DatabaseFactory, run_command, service_environ
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
-CANARY = "Zq81-canary-of-the-doctor"
 PASSWORD = "fifteen characters or more"
-
-
-GUIDE = (Path(__file__).parents[2] / "docs/operations/running.md").read_text()
-EXPLAINED = {name for row in re.findall(r"^\| (`.*?) \|", GUIDE, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
-"""The checks that the guide explains."""
 
 
 def settings_for(database: Database, **overrides: str) -> Settings:
@@ -42,13 +36,7 @@ def settings_for(database: Database, **overrides: str) -> Settings:
 
 def is_odd(diagnosis: Diagnosis) -> dict[str, Verdict]:
     """The verdicts on what is not well."""
-    for each in diagnosis.findings:
-        assert each.check in EXPLAINED
-        # A finding is a clause, its advice sentences.
-        assert not each.found.endswith("."), each
-        assert (each.advice is None) if each.verdict is OK else (each.advice or "").endswith("."), each
-    assert CANARY not in repr(diagnosis)
-    return {finding.check: finding.verdict for finding in diagnosis.findings if finding.verdict is not OK}
+    return {check: verdict for check, verdict in verdicts_of(diagnosis.findings).items() if verdict is not OK}
 
 
 def finding(diagnosis: Diagnosis, check: str) -> Finding:

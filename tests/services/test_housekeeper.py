@@ -141,6 +141,30 @@ async def test_all_dead_rows_go_when_they_are_more_than_one_batch(
     assert await count(sql, table) == 0
 
 
+@pytest.mark.parametrize(
+    ("lease_lasts", "has_heard", "left"),
+    [
+        pytest.param(HOUR, False, 1, id="a cache has not heard of it"),
+        pytest.param(HOUR, True, 0, id="every cache has heard of it"),
+        pytest.param(-MINUTE, False, 0, id="the lease has run out"),
+    ],
+)
+async def test_change_of_access_stays_until_every_cache_has_heard_of_it(
+    sql: asyncpg.Connection, keeper: Housekeeper, lease_lasts: timedelta, has_heard: bool, left: int
+) -> None:
+    before = await sql.fetchval("SELECT pg_current_snapshot()::text")
+    await sql.execute(CHANGE, 2 * HOUR)
+    after = await sql.fetchval("SELECT pg_current_snapshot()::text")
+    lease = (
+        "INSERT INTO cache_leases (id, expires_at, seen) VALUES (gen_random_uuid(), now() + $1, $2::text::pg_snapshot)"
+    )
+    await sql.execute(lease, lease_lasts, after if has_heard else before)
+
+    await keeper.clean()
+
+    assert await count(sql, "access_changes") == left
+
+
 async def test_throttle_stays_while_it_holds_somebody_up(sql: asyncpg.Connection, keeper: Housekeeper) -> None:
     await sql.execute(THROTTLE.format(blocked_until="now() + interval '1 minute'"), 2 * DAY)
 

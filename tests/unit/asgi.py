@@ -48,7 +48,7 @@ async def exchange(
     client: str = "192.0.2.1",
     end: End = End.COMPLETE,
 ) -> Answer:
-    """What the application answers, to its end. A body of several pieces arrives in pieces."""
+    """Return the whole answer of the application. A body of several pieces arrives in pieces."""
     path, _, query = target.partition("?")
     pieces = [body] if isinstance(body, bytes) else list(body)
     pairs = headers.items() if isinstance(headers, Mapping) else headers

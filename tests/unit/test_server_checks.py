@@ -10,6 +10,7 @@ from cms_service.core.database import ServerFacts, Unreachable, head_revision
 from cms_service.core.security import LEEWAY_SECONDS
 from cms_service.schemas import Verdict
 from cms_service.services import check_servers
+from tests.findings import verdicts_of
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 NEEDED = 20
@@ -47,7 +48,7 @@ def test_nothing_else_is_said_of_a_server_when_one_of_both_cannot_be_reached(awa
     nobody = Unreachable("db.internal", "connection refused")
     runtime, direct = (nobody, GOOD) if away == "database" else (GOOD, nobody)
 
-    found = {finding.check: finding.verdict for finding in check_servers(SETTINGS, runtime, direct)}
+    found = verdicts_of(check_servers(SETTINGS, runtime, direct))
 
     assert found == {"database": OK, "direct_database": OK} | {away: FAIL}
 
@@ -80,7 +81,7 @@ def test_nothing_else_is_said_of_a_server_when_one_of_both_cannot_be_reached(awa
 def test_server_is_judged(check: str, verdict: Verdict, facts: dict[str, Any]) -> None:
     server = replace(GOOD, **facts)
 
-    found = {finding.check: finding.verdict for finding in check_servers(SETTINGS, server, server)}
+    found = verdicts_of(check_servers(SETTINGS, server, server))
 
     assert found.pop(check) is verdict
     assert set(found.values()) == {OK}

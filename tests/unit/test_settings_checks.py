@@ -11,8 +11,8 @@ from cms_service.core.config import CONNECTIONS_PER_WORKER, list_problems, load_
 from cms_service.schemas import Verdict
 from cms_service.services import check_settings
 from cms_service.services.settings_checks import SPARE_FILES
+from tests.findings import CANARY, verdicts_of
 
-CANARY = "Zq81-canary-of-the-doctor"
 PRODUCTION = {
     "CMS_ENV": "production",
     "CMS_PUBLIC_URL": "https://accounts.example.org",
@@ -24,10 +24,7 @@ PRODUCTION = {
 
 def verdicts(**overrides: str) -> dict[str, Verdict]:
     settings = load_settings(PRODUCTION | {f"CMS_{name.upper()}": text for name, text in overrides.items()})
-    findings = list(check_settings(settings))
-    assert all((finding.advice is None) == (finding.verdict is Verdict.OK) for finding in findings)
-    assert CANARY not in repr(findings)
-    return {finding.check: finding.verdict for finding in findings}
+    return verdicts_of(check_settings(settings))
 
 
 def test_nothing_is_wrong_with_the_least_that_production_needs() -> None:
