@@ -31,12 +31,12 @@ from cms_service.api.v1 import router as v1
 from cms_service.core.config import Settings
 from cms_service.core.database import (
     ACCESS_CHANNEL,
+    DatabaseProbe,
     DirectLine,
     FastLane,
-    check_readiness,
+    Primary,
     create_engine,
     for_reading,
-    is_ready,
     pool_of,
     trace_statements,
     unit_of_work,
@@ -98,8 +98,10 @@ def create_app(
     While `has_to_leave` says so it serves on, but is not ready, and keeps no connection alive.
     """
     metrics = metrics or Metrics()
-    engine = create_engine(settings)
-    fast_lane = FastLane(settings, tracing)
+    primary = Primary()
+    engine = create_engine(settings, primary)
+    fast_lane = FastLane(settings, primary, tracing)
+    probe = DatabaseProbe(settings, primary)
     clock = SystemClock()
     lease_seconds = settings.max_staleness_ms / 1000
     waits = metrics.durations("cms_propagation_duration_seconds", "How long changes of access waited for all caches.")
@@ -107,7 +109,7 @@ def create_app(
     work = partial(unit_of_work, engine, hearing)
     memory = AccessMemory(settings.cached_subjects, clock)
     open_line = partial(DirectLine.open, settings, ACCESS_CHANNEL, lease_seconds)
-    cache_keeper = CacheKeeper(memory, open_line, lease_seconds, clock)
+    cache_keeper = CacheKeeper(memory, open_line, lease_seconds, clock, primary)
     credentials = CredentialRepository(fast_lane)
     access_reader = AccessReader(memory, SubjectRepository(fast_lane), credentials)
     hashes = metrics.durations("cms_password_hash_duration_seconds", "Hashing of passwords, the wait included.")
@@ -160,6 +162,7 @@ def create_app(
             await end_tasks(background)
             hasher.close()
             fast_lane.close()
+            probe.close()
             await engine.dispose()
             if tracing is not None:
                 await tracing.close()
@@ -187,11 +190,11 @@ def create_app(
         state=State(
             {
                 "engine": engine,
-                "metrics": MetricsPage(metrics, partial(is_ready, fast_lane), settings.metrics_token),
+                "metrics": MetricsPage(metrics, probe.is_ready, settings.metrics_token),
                 "answer_sealer": Sealer(*keys_for(settings, "answers")),
                 "propagation": hearing,
                 "decisions": DecisionPoint(access_reader),
-                "reading_engine": for_reading(engine),
+                "reading_engine": for_reading(engine, settings),
                 "clients": clients,
                 "credentials": credentials,
                 "introspector": Introspector(authenticator, token_reader, credentials, directory, issuer),
@@ -205,7 +208,7 @@ def create_app(
                 "throttle": throttle,
                 "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer, hearing),
                 "refreshes": RefreshService(RotationRepository(fast_lane), work, issuer),
-                "readiness": Readiness(has_to_leave, partial(check_readiness, engine), key_ring).check,
+                "readiness": Readiness(has_to_leave, probe.check, key_ring).check,
             }
         ),
     )

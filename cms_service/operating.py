@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cms_service.core.config import Settings
-from cms_service.core.database import UnitOfWork, check_readiness, create_engine, read_only, unit_of_work
+from cms_service.core.database import DatabaseProbe, UnitOfWork, create_engine, read_only, unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
 from cms_service.core.security import SYSTEM, CursorCodec
 from cms_service.parts import keys_for, make_key_ring, make_key_sealer, make_password_hasher, make_password_policy
@@ -41,8 +41,12 @@ async def check_database(settings: Settings, within_seconds: float) -> None:
         ServiceUnavailable: it does not answer in time, or is not migrated (NotMigrated).
         ConfigurationError: it was set up with another secret key.
     """
+    probe = DatabaseProbe(settings, within_seconds=within_seconds)
+    try:
+        await probe.check()
+    finally:
+        probe.close()
     async with _connecting(settings) as engine:
-        await check_readiness(engine, within_seconds)
         await make_key_ring(settings, engine).check()
 
 

@@ -5,7 +5,7 @@ import logging
 import time
 
 import rich_click as click
-from asyncpg import InterfaceError, InternalClientError
+from asyncpg import InterfaceError, InternalClientError, SyntaxOrAccessError
 from sqlalchemy.exc import ProgrammingError
 
 from cms_service.cli.console import DATABASE_ERRORS, reason_of
@@ -64,7 +64,7 @@ class DatabaseWatch:
             if self._was_slow and not was_slow and self._obstacle is not None:
                 return self._obstacle  # To be slow once is nothing new.
             address, reason = shown_address(self._settings.database_url or ""), reason_of(cause)
-            if isinstance(cause, ProgrammingError):
+            if isinstance(cause, ProgrammingError | SyntaxOrAccessError):
                 return f"PostgreSQL at {address} refuses: {reason}; `cms-service doctor` says what to do"
             return f"waiting for PostgreSQL at {address}: {reason}"
         return None

@@ -1,6 +1,6 @@
 """What has changed in access, and which caches may still not know it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Float, Interval, String, Uuid, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from cms_service.core.database import DirectLine, FastLane, Statement
+from cms_service.core.database import SERVER, DirectLine, FastLane, Question, Statement
 from cms_service.models import AccessChange, CacheLease, Snapshot
 
 MOST_CHANGES = 10_000
@@ -38,7 +38,7 @@ _CHANGES = msgspec.json.Decoder(list[Change])
 _SEEN = cast(bindparam("seen", type_=String), Snapshot)
 _NOW = cast(func.extract("epoch", func.clock_timestamp()), Float).label("now")
 
-_SNAPSHOT = Statement(select(cast(func.pg_current_snapshot(), String).label("snapshot")))
+_BEGINNING = Statement(select(cast(func.pg_current_snapshot(), String).label("snapshot"), SERVER))
 
 _missed = (
     select(AccessChange.kind, AccessChange.subject_id)
@@ -93,7 +93,7 @@ _unheard = (
     )
     .scalar_subquery()
 )
-_HEARING = Statement(select(cast(_KNOWN, String).label("known"), cast(_unheard, Float).label("seconds")))
+_HEARING = Question(select(cast(_KNOWN, String).label("known"), cast(_unheard, Float).label("seconds")))
 
 
 class LeaseRepository:
@@ -102,10 +102,10 @@ class LeaseRepository:
     def __init__(self, line: DirectLine) -> None:
         self._line = line
 
-    async def snapshot(self) -> str:
-        """Which transactions are visible now."""
-        snapshot: str = (await self._line.fetch_row(_SNAPSHOT))["snapshot"]
-        return snapshot
+    async def begin(self) -> tuple[str, datetime]:
+        """Which transactions are visible now, and the server as `Primary` names it."""
+        row = await self._line.fetch_row(_BEGINNING)
+        return row["snapshot"], row["server"]
 
     async def renew(self, lease_id: UUID, duration: timedelta, seen: str) -> News:
         """From now the lease lasts so long; its cache has forgotten all that was changed as of `seen`."""
@@ -120,20 +120,32 @@ class LeaseRepository:
         await self._line.fetch_row(_RETURN, lease_id=lease_id)
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """What a server says of the caches that have a lease from it."""
+
+    server: datetime
+    """As `Primary` names it."""
+    known: str
+    """The snapshot in which the changes are visible that were asked about."""
+    seconds: float | None
+    """For how long a cache may still go on without them; None where all have heard."""
+
+
 class HearingRepository:
     """Whether caches have heard, asked on the fast lane."""
 
     def __init__(self, lane: FastLane) -> None:
         self._lane = lane
 
-    async def seconds_unheard(self, known: str | None) -> tuple[str, float | None]:
-        """For how long a cache may still go on without what is visible in `known`; None where all have heard.
-
-        `known` is what is visible now, where it is None; it comes back with the answer.
-        """
-        row = await self._lane.fetch_row(_HEARING, known=known)
+    async def ask(self, known: str | None) -> Heard:
+        """Whether all have heard of what is visible in `known`, or now where it is None."""
+        row = await self._lane.ask(_HEARING, known=known)
         assert row is not None, "the statement yields a row"  # noqa: S101 - for the type checker
-        return row["known"], row["seconds"]
+        return Heard(row["server"], row["known"], row["seconds"])
+
+    def leave_server(self) -> None:
+        """Ask on new connections, which may lead to another server."""
+        self._lane.close()
 
 
 def _read_news(row: Any) -> News:

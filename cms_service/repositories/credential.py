@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import ARRAY, LargeBinary, Uuid, bindparam, exists, func, or_, select, update
 
-from cms_service.core.database import FastLane, Statement
+from cms_service.core.database import FastLane, Question, Statement
 from cms_service.models import ApiKey, RevokedToken, ServiceAccount
 
 USE_INTERVAL_SECONDS = 60
@@ -44,8 +44,8 @@ _LIVE = (
         ServiceAccount.deleted_at.is_(None),
     )
 )
-_BY_DIGEST = Statement(_LIVE.where(ApiKey.digest == bindparam("digest", type_=LargeBinary)))
-_OF_TOKEN = Statement(
+_BY_DIGEST = Question(_LIVE.where(ApiKey.digest == bindparam("digest", type_=LargeBinary)))
+_OF_TOKEN = Question(
     _LIVE.where(
         ApiKey.id == bindparam("api_key_id", type_=Uuid),
         ~exists().where(RevokedToken.jti == bindparam("token_id", type_=Uuid)),
@@ -72,20 +72,23 @@ class CredentialRepository:
 
     async def find_key(self, digest: bytes) -> LiveApiKey | None:
         """The key with this digest, if it counts."""
-        return _read(await self._lane.fetch_row(_BY_DIGEST, digest=digest))
+        return _read(await self._lane.ask(_BY_DIGEST, digest=digest))
 
     async def find_key_of_token(self, api_key_id: UUID, token_id: UUID) -> LiveApiKey | None:
         """The key that was exchanged for the token, if both count."""
-        return _read(await self._lane.fetch_row(_OF_TOKEN, api_key_id=api_key_id, token_id=token_id))
+        return _read(await self._lane.ask(_OF_TOKEN, api_key_id=api_key_id, token_id=token_id))
 
     async def mark_used(self, api_key_ids: Collection[UUID]) -> None:
         """The keys were used just now; what was written down a short time ago stays."""
         await self._lane.fetch_row(_USED, api_key_ids=list(api_key_ids))
 
 
+_MEMBERS = [name for name in LiveApiKey.__struct_fields__ if name != "narrowed_to"]
+
+
 def _read(row: Any) -> LiveApiKey | None:
     if row is None:
         return None
-    members = dict(row)
-    names = members.pop("permissions")
+    members = {name: row[name] for name in _MEMBERS}
+    names = row["permissions"]
     return LiveApiKey(**members, narrowed_to=None if names is None else frozenset(names))

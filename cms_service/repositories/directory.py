@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
 
-from cms_service.core.database import FastLane, Statement
+from cms_service.core.database import FastLane, Question
 from cms_service.models import Role, User, UserRole
 
 _ROLES = (
@@ -36,7 +36,8 @@ SHOWN = (
 )
 """What the API shows of an account. `roles` is a JSON array of id, name and title, or null."""
 
-_USER = Statement(select(*SHOWN).where(User.id == bindparam("user_id"), User.deleted_at.is_(None)))
+_MEMBERS = [column.name for column in SHOWN]
+_USER = Question(select(*SHOWN).where(User.id == bindparam("user_id"), User.deleted_at.is_(None)))
 
 
 class DirectoryRepository:
@@ -47,5 +48,5 @@ class DirectoryRepository:
 
     async def find_user(self, user_id: UUID) -> dict[str, Any] | None:
         """The members of the account, under their names: see `SHOWN`."""
-        row = await self._lane.fetch_row(_USER, user_id=user_id)
-        return None if row is None else dict(row)
+        row = await self._lane.ask(_USER, user_id=user_id)
+        return None if row is None else {name: row[name] for name in _MEMBERS}

@@ -1,6 +1,6 @@
 """Signing in: one statement before the password is checked, and one after. Each is its own transaction."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,7 @@ from sqlalchemy import insert as insert_
 from sqlalchemy import update as update_
 from uuid_utils.compat import uuid7
 
-from cms_service.core.database import FastLane, Statement
+from cms_service.core.database import SERVER, FastLane, Statement
 from cms_service.models import AuditEvent, RefreshToken, Throttle, User
 from cms_service.repositories.directory import SHOWN
 from cms_service.repositories.refresh_token import LiveSession, is_live
@@ -51,6 +51,8 @@ class Opened(msgspec.Struct, frozen=True):
     """The members of the account: see `directory.SHOWN`."""
     has_ended_others: bool
     """Whether other sessions of the user have ended with it, since it had too many."""
+    server: datetime
+    """Where it was committed, as `Primary` names it."""
 
 
 _CREDENTIALS = Statement(
@@ -128,7 +130,7 @@ def _opening() -> Executable:
     )
     of_session = [column.label(f"session_{column.name}") for column in session.c]
     has_ended_others = select(surplus.c.id).exists().label("has_ended_others")
-    return select(*account.c, *of_session, func.now().label("now"), has_ended_others).add_cte(
+    return select(*account.c, *of_session, func.now().label("now"), SERVER, has_ended_others).add_cte(
         _audit("session.opened", session, bindparam("event_id", type_=Uuid)).cte("opening"),
         # One id for each: made by the database, whose version may not know UUIDv7 yet.
         _audit("session.ended", surplus, func.gen_random_uuid()).cte("endings"),
@@ -219,7 +221,7 @@ class SignInRepository:
         if row is None:
             return None
         members = dict(row)
-        has_ended_others = members.pop("has_ended_others")
+        has_ended_others, server = members.pop("has_ended_others"), members.pop("server")
         session = LiveSession(
             id=members.pop("session_id"),
             user_id=members.pop("session_user_id"),
@@ -229,7 +231,7 @@ class SignInRepository:
             expires_at=members.pop("session_expires_at"),
             now=members.pop("now"),
         )
-        return Opened(session, members, has_ended_others)
+        return Opened(session, members, has_ended_others, server)
 
     async def record_failure(self, user_id: UUID | None, origin: SignInOrigin) -> None:
         """A sign-in that has failed is on record."""

@@ -8,7 +8,7 @@ from sqlalchemy import Float, Select, String, Uuid, and_, bindparam, case, cast,
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
-from cms_service.core.database import FastLane, Statement
+from cms_service.core.database import FastLane, Question
 from cms_service.models import (
     Assignment,
     Permission,
@@ -126,8 +126,8 @@ def _subject(
 # What holds an @ is taken for an address: no external id can come to mean somebody else.
 _EXTERNAL_NAME = case((~User.external_id.contains("@", autoescape=True), User.external_id))
 _SUBJECTS = {
-    "user": Statement(_subject(User, UserRole, UserRole.user_id, User.email, _EXTERNAL_NAME)),
-    "service": Statement(
+    "user": Question(_subject(User, UserRole, UserRole.user_id, User.email, _EXTERNAL_NAME)),
+    "service": Question(
         _subject(ServiceAccount, ServiceAccountRole, ServiceAccountRole.service_account_id, ServiceAccount.name)
     ),
 }
@@ -135,18 +135,18 @@ _name = bindparam("name", type_=String)
 _is_address = _name.contains("@", autoescape=True)
 _named = aliased(User)
 _IDS = {
-    "user": Statement(
+    "user": Question(
         select(User.id).where(
             User.deleted_at.is_(None),
             ~select(_named.id).where(_named.id == bindparam("but", type_=Uuid)).exists(),
             or_(and_(_is_address, User.email == _name), and_(~_is_address, User.external_id == _name)),
         )
     ),
-    "service": Statement(
+    "service": Question(
         select(ServiceAccount.id).where(ServiceAccount.deleted_at.is_(None), ServiceAccount.name == _name)
     ),
 }
-_SESSION = Statement(
+_SESSION = Question(
     select(
         RefreshToken.user_id,
         _epoch(func.least(RefreshToken.idle_expires_at, RefreshToken.expires_at)).label("expires_at"),
@@ -157,7 +157,7 @@ _SESSION = Statement(
         RefreshToken.expires_at > func.now(),
     )
 )
-_PERMISSIONS = Statement(select(func.array_agg(Permission.name).label("names")))
+_PERMISSIONS = Question(select(func.array_agg(Permission.name).label("names")))
 
 
 class SubjectRepository:
@@ -168,7 +168,7 @@ class SubjectRepository:
 
     async def find_subject(self, subject_type: str, subject_id: UUID) -> ReadSubject | None:
         """The `user` or the `service`, if there is one and it is active."""
-        row = await self._lane.fetch_row(_SUBJECTS[subject_type], subject_id=subject_id)
+        row = await self._lane.ask(_SUBJECTS[subject_type], subject_id=subject_id)
         if row is None:
             return None
         names = frozenset(value for name, value in row.items() if name.startswith("name_") and value is not None)
@@ -180,17 +180,17 @@ class SubjectRepository:
 
         None where an account, be it dead, has the id `but`.
         """
-        row = await self._lane.fetch_row(_IDS[subject_type], name=name, but=but)
+        row = await self._lane.ask(_IDS[subject_type], name=name, but=but)
         return None if row is None else row["id"]
 
     async def find_session(self, session_id: UUID) -> SessionFacts | None:
         """The session, if it is live; its account may not be."""
-        row = await self._lane.fetch_row(_SESSION, session_id=session_id)
+        row = await self._lane.ask(_SESSION, session_id=session_id)
         return None if row is None else SessionFacts(row["user_id"], row["expires_at"])
 
     async def list_permissions(self) -> frozenset[str]:
         """The names of all permissions that there are."""
-        row = await self._lane.fetch_row(_PERMISSIONS)
+        row = await self._lane.ask(_PERMISSIONS)
         return frozenset((row and row["names"]) or ())
 
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import uuid4
 
 import structlog
 
-from cms_service.core.database import DirectLine, FastLane, translate_error
+from cms_service.core.database import DirectLine, FastLane, Primary, translate_error
 from cms_service.core.dependencies import Clock
 from cms_service.repositories import HearingRepository, LeaseRepository, News
 from cms_service.services.access_memory import AccessMemory
@@ -18,6 +18,8 @@ RENEWALS_PER_LEASE = 4
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.05, 1.0
 FIRST_POLL_SECONDS = 0.001
 LONGEST_POLL_SECONDS = 0.01
+POLL_ANEW_SECONDS = 0.05
+"""After an attempt that failed: the next one opens a connection."""
 MOST_POLLS = 2
 """At once."""
 
@@ -29,8 +31,11 @@ OpenLine: TypeAlias = Callable[[], AbstractAsyncContextManager[DirectLine]]
 class CacheKeeper:
     """Keeps the lease of a memory: renews it while the database answers, and lets it lapse otherwise."""
 
-    def __init__(self, memory: AccessMemory, open_line: OpenLine, lease_seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, memory: AccessMemory, open_line: OpenLine, lease_seconds: float, clock: Clock, primary: Primary
+    ) -> None:
         self._memory = memory
+        self._primary = primary
         self._open_line = open_line
         self._lease_seconds = lease_seconds
         self._clock = clock
@@ -49,6 +54,8 @@ class CacheKeeper:
                     await self._follow(line)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
                 self._memory.distrust()
+                # The server may be gone: other connections must not be used after it, either.
+                self._primary.lose()
                 if translate_error(error) is None:
                     _log.exception("cache_not_kept")
                 if self._is_hearing:
@@ -63,7 +70,8 @@ class CacheKeeper:
     async def _follow(self, line: DirectLine) -> None:
         leases, lease_id = LeaseRepository(line), uuid4()
         duration = timedelta(seconds=self._lease_seconds)
-        seen = await leases.snapshot()
+        seen, server = await leases.begin()
+        self._primary.follow(server)
         self._memory.forget_all()
         try:
             while True:
@@ -115,22 +123,32 @@ class Hearing:
         # Those who wait must not take the connections of those who ask who is calling.
         self._turn = asyncio.Semaphore(MOST_POLLS)
 
-    async def complete(self) -> None:
-        """Until all have heard of what is committed now; those that are deaf lose their leases meanwhile."""
+    async def complete(self, server: datetime | None) -> None:
+        """Until all have heard of what is committed now; those that are deaf lose their leases meanwhile.
+
+        Only the server that has committed a change knows who has heard of it: a standby, or another primary, may not
+        know of the change at all. Where that server is not reached, all leases are waited out.
+        """
         known: str | None = None
         deadline = self._clock.steady() + self._lease_seconds
         poll_seconds = FIRST_POLL_SECONDS
         while (left := deadline - self._clock.steady()) > 0:
             try:
                 async with self._turn:
-                    known, seconds = await self._hearing.seconds_unheard(known)
+                    heard = await self._hearing.ask(known)
             except Exception as error:  # noqa: BLE001 - the change is committed: what leases are left is waited out
                 if translate_error(error) is None:
                     _log.exception("hearing_not_asked")
+                poll_seconds = POLL_ANEW_SECONDS
             else:
-                if seconds is None:
+                if server is not None and heard.server != server:
+                    self._hearing.leave_server()
+                    poll_seconds = POLL_ANEW_SECONDS
+                elif heard.seconds is None:
                     return
-                # Another process may have longer leases than this one.
-                deadline = self._clock.steady() + seconds
+                else:
+                    known = heard.known
+                    # Another process may have longer leases than this one.
+                    deadline = self._clock.steady() + heard.seconds
             await asyncio.sleep(min(poll_seconds, left))
             poll_seconds = min(1.5 * poll_seconds, LONGEST_POLL_SECONDS)

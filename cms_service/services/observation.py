@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from cms_service.core.database import ConnectionPool, Propagation
@@ -21,11 +22,11 @@ class TimedPropagation:
         self._propagation = propagation
         self._observe = observe
 
-    async def complete(self) -> None:
+    async def complete(self, server: datetime | None) -> None:
         """See `Propagation`."""
         began_at = time.perf_counter()
         try:
-            await self._propagation.complete()
+            await self._propagation.complete(server)
         finally:
             self._observe(time.perf_counter() - began_at)
 

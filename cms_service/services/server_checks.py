@@ -10,6 +10,8 @@ from cms_service.services._findings import GRANT_ADVICE, fail, ok, warn
 
 OLDEST_VERSION = 15
 NOTICEABLE_SKEW_SECONDS = 2.0
+CONNECTIONS_BESIDE_POOLS = 2
+"""Of each worker: the direct line, and the one that readiness asks on."""
 REPLICAS_AT_ONCE = 2
 """A rolling update runs the new one beside the old one."""
 
@@ -113,7 +115,8 @@ def _encryption(server: ServerFacts) -> Finding:
 
 
 def _connections(settings: Settings, runtime: ServerFacts, direct: ServerFacts) -> Finding:
-    each = 1 if runtime.is_pooled else settings.database_pool_size + settings.database_fast_lane_connections + 1
+    pools = settings.database_pool_size + settings.database_fast_lane_connections
+    each = 1 if runtime.is_pooled else pools + CONNECTIONS_BESIDE_POOLS
     needed, limit = settings.workers * each, direct.connection_limit
     found = f"one replica opens up to {needed}, and PostgreSQL allows {limit}"
     advice = (

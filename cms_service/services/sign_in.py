@@ -117,7 +117,7 @@ class SignInService:
             )
             if opened is not None:
                 if opened.has_ended_others:
-                    await self._propagation.complete()
+                    await self._propagation.complete(opened.server)
                 if check.needs_rehash:
                     await self._renew_hash(credentials, password)
                 return opened

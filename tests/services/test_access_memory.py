@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from cms_service.core.config import Settings, load_settings
-from cms_service.core.database import ACCESS_CHANNEL, DirectLine, FastLane
+from cms_service.core.database import ACCESS_CHANNEL, DirectLine, FastLane, Primary
 from cms_service.core.dependencies import SystemClock
 from cms_service.core.security import SubjectType
 from cms_service.repositories import (
@@ -144,7 +145,11 @@ class Cache:
         self.reader = AccessReader(self.memory, SubjectRepository(self.lane), CredentialRepository(self.lane))
         self.hearing = Hearing(self.lane, 1.0, SystemClock())
         self.keeper = CacheKeeper(
-            self.memory, lambda: DirectLine.open(settings, ACCESS_CHANNEL, lease_seconds), lease_seconds, clock
+            self.memory,
+            partial(DirectLine.open, settings, ACCESS_CHANNEL, lease_seconds),
+            lease_seconds,
+            clock,
+            Primary(),
         )
         self._task: asyncio.Task[None] | None = None
 
@@ -206,7 +211,7 @@ async def test_change_is_waited_for_until_it_is_forgotten(cache: Cache, db: asyn
         await db.execute("UPDATE users SET is_active = true WHERE id = $1", user_id)
         assert await eventually_rights(cache, user_id)
         await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
-        await cache.hearing.complete()
+        await cache.hearing.complete(None)
         assert await cache.reader.find_rights(SubjectType.user, user_id) is None
 
 
@@ -233,19 +238,18 @@ class Other:
         self.id = uuid4()
 
     async def renew(self, seen: str | None = None, seconds: float = 60) -> News:
-        return await self.leases.renew(self.id, timedelta(seconds=seconds), seen or await self.leases.snapshot())
+        return await self.leases.renew(self.id, timedelta(seconds=seconds), seen or (await self.leases.begin())[0])
 
 
 async def is_waited_for(cache: Cache, known: str | None = None) -> bool:
     """Whether a change waits, of those that are visible in `known`, else of those that are visible now."""
-    _, seconds = await HearingRepository(cache.lane).seconds_unheard(known)
-    return seconds is not None
+    return (await HearingRepository(cache.lane).ask(known)).seconds is not None
 
 
 async def test_change_is_unheard_until_it_is_acknowledged(
     cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
 ) -> None:
-    before = await other.leases.snapshot()
+    before = (await other.leases.begin())[0]
     await other.renew(before)
     await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
 
@@ -255,7 +259,7 @@ async def test_change_is_unheard_until_it_is_acknowledged(
     # It was told, but has not said yet that it has forgotten.
     assert await is_waited_for(cache)
     assert (await other.renew(news.snapshot)).changes == []
-    await cache.hearing.complete()
+    await cache.hearing.complete(None)
     assert not await is_waited_for(cache)
 
 
@@ -263,9 +267,9 @@ async def test_change_does_not_wait_for_those_who_have_not_heard_of_a_later_one(
     cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
 ) -> None:
     await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
-    known = await other.leases.snapshot()
+    known = (await other.leases.begin())[0]
     await other.renew(known)
-    await cache.hearing.complete()
+    await cache.hearing.complete(None)
 
     await db.execute("UPDATE users SET is_active = true WHERE id = $1", user_id)
 
@@ -279,7 +283,7 @@ async def test_nobody_is_waited_for_when_the_lease_has_run_out(
     await other.renew(seconds=0)
     await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
 
-    await cache.hearing.complete()
+    await cache.hearing.complete(None)
 
     assert not await is_waited_for(cache)
 
@@ -287,13 +291,13 @@ async def test_nobody_is_waited_for_when_the_lease_has_run_out(
 async def test_everybody_waits_for_who_is_deaf_and_only_while_its_lease_lasts(
     cache: Cache, other: Other, db: asyncpg.Connection, user_id: UUID
 ) -> None:
-    before = await other.leases.snapshot()
+    before = (await other.leases.begin())[0]
     await other.renew(before)
     await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
     # So does who repeats a request that was not answered, though the repetition changes nothing.
-    waiting = [asyncio.create_task(cache.hearing.complete()) for _ in range(10)]
+    waiting = [asyncio.create_task(cache.hearing.complete(None)) for _ in range(10)]
     for _ in range(20):
-        await other.leases.snapshot()
+        await other.leases.begin()
         assert await is_waited_for(cache)
     assert not any(task.done() for task in waiting)
 
@@ -310,7 +314,7 @@ async def test_lease_that_is_given_back_holds_up_nobody(
     await other.renew()
     await db.execute("UPDATE users SET is_active = false WHERE id = $1", user_id)
     await other.leases.give_back(other.id)
-    await cache.hearing.complete()
+    await cache.hearing.complete(None)
 
 
 async def test_change_that_names_a_transaction_to_come_is_none(
@@ -322,7 +326,7 @@ async def test_change_that_names_a_transaction_to_come_is_none(
         " + 1000000)::text AS xid8), 'session'"
     )
     try:
-        before = await other.leases.snapshot()
+        before = (await other.leases.begin())[0]
         assert all(change.subject_id.int for change in (await other.renew(before)).changes or [])
     finally:
         await db.execute("DELETE FROM access_changes WHERE subject_id = CAST($1 AS uuid)", UUID(int=0))
@@ -330,7 +334,7 @@ async def test_change_that_names_a_transaction_to_come_is_none(
 
 @pytest.mark.parametrize("table", ["user_roles", "role_permissions"])
 async def test_what_is_truncated_is_told(other: Other, db: asyncpg.Connection, table: str) -> None:
-    before = await other.leases.snapshot()
+    before = (await other.leases.begin())[0]
     transaction = db.transaction()
     await transaction.start()
     await db.execute(f"TRUNCATE {table}")
@@ -341,7 +345,7 @@ async def test_what_is_truncated_is_told(other: Other, db: asyncpg.Connection, t
 
 
 def test_lease_counts_from_before_it_was_asked_for(memory: AccessMemory, clock: SetClock) -> None:
-    keeper = CacheKeeper(memory, nobody, 10.0, clock)
+    keeper = CacheKeeper(memory, nobody, 10.0, clock, Primary())
     memory.distrust()
     clock.seconds = 1_006.0
     keeper._learn(News([], "1:1:", 5_000.0), 1_002.0)
@@ -353,7 +357,7 @@ def test_lease_counts_from_before_it_was_asked_for(memory: AccessMemory, clock: 
 
 
 def test_everything_is_forgotten_when_there_is_too_much_to_tell(memory: AccessMemory, clock: SetClock) -> None:
-    keeper = CacheKeeper(memory, nobody, 10.0, clock)
+    keeper = CacheKeeper(memory, nobody, 10.0, clock, Primary())
     ada = subject()
     memory.keep(SubjectType.user, ada, CLOSURES)
     keeper._learn(News([], "1:1:", 0.0), clock.seconds)
@@ -378,7 +382,7 @@ async def test_change_is_answered_when_every_lease_has_run_out_although_nobody_c
     began_at = clock.steady()
 
     with capture_logs() as logged:
-        await Hearing(lane, 0.2, clock).complete()
+        await Hearing(lane, 0.2, clock).complete(None)
 
     assert clock.steady() - began_at >= 0.2
     assert ("hearing_not_asked" in {line["event"] for line in logged}) == is_logged
@@ -387,7 +391,7 @@ async def test_change_is_answered_when_every_lease_has_run_out_although_nobody_c
 
 def test_who_heard_too_late_knows_nothing_any_more(memory: AccessMemory, clock: SetClock) -> None:
     """Others may have stopped waiting for it, and changed what no news tells of."""
-    keeper = CacheKeeper(memory, nobody, 10.0, clock)
+    keeper = CacheKeeper(memory, nobody, 10.0, clock, Primary())
     ada = subject()
     memory.keep(SubjectType.user, ada, CLOSURES)
     keeper._learn(News([], "1:1:", 0.0), clock.seconds)

@@ -24,6 +24,7 @@ from cms_service.core.database import (
     ACCESS_CHANNEL,
     DirectLine,
     FastLane,
+    Primary,
     UnitOfWork,
     WorkFactory,
     create_engine,
@@ -199,7 +200,7 @@ async def test_keys_are_read_again_after_a_second_when_that_has_failed(emptiness
 
 def cache_keeper(surroundings: Surroundings) -> tuple[CacheKeeper, AccessMemory]:
     memory = AccessMemory(10, SystemClock())
-    return CacheKeeper(memory, surroundings.open_line, LEASE_SECONDS, SystemClock()), memory
+    return CacheKeeper(memory, surroundings.open_line, LEASE_SECONDS, SystemClock(), Primary()), memory
 
 
 async def test_lease_is_renewed_four_times_in_its_life_when_nothing_changes(surroundings: Surroundings) -> None:

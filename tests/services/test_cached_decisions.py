@@ -211,7 +211,7 @@ async def test_memory_decides_as_the_database_does(
     decisions = DecisionPoint(AccessReader(memory, SubjectRepository(lane), CredentialRepository(lane)))
     async with DirectLine.open(settings, ACCESS_CHANNEL, 10) as line:
         leases, lease_id = LeaseRepository(line), uuid4()
-        seen = await leases.snapshot()
+        seen, _ = await leases.begin()
         began_at = await db.fetchval("SELECT now()")
         later = 0
         for step in steps:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from cms_service.core.config import Settings, load_settings
-from cms_service.core.database import check_readiness, create_engine, unit_of_work
+from cms_service.core.database import DatabaseProbe, create_engine, unit_of_work
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.core.security import Sealer, derive_key
 from cms_service.operating import create_administrator, diagnose, signing_keys
@@ -368,10 +368,10 @@ async def test_role_needs_no_more_than_the_service_does(healthy: Database, poor_
 
 
 async def test_role_without_privileges_is_not_told_to_migrate(healthy: Database, poor_role: str) -> None:
-    poor = create_engine(settings_for(healthy, database_url=url_of(healthy, poor_role)))
+    probe = DatabaseProbe(settings_for(healthy, database_url=url_of(healthy, poor_role)))
     with pytest.raises(ServiceUnavailable, match="refuses what it is asked") as refusal:
-        await check_readiness(poor)
-    await poor.dispose()
+        await probe.check()
+    probe.close()
 
     assert not isinstance(refusal.value, NotMigrated)
 

@@ -50,7 +50,7 @@ async def test_what_goes_between_two_statements_is_left_out(
         assert (await admin.put(f"{machines.ACCOUNTS}/{robot['id']}/roles/{role['id']}")).is_success
         gone = (user["id"], robot["id"])
         with interrupted(engine, number, lambda: db.execute(LOSSES[loss], *gone)):
-            async with unit_of_work(for_reading(engine)) as work:
+            async with unit_of_work(for_reading(engine, settings)) as work:
                 found = await lister(HolderService(work, CursorCodec(b"0" * 32)))
         assert stays["id"] in found
         await db.execute(LOSSES["removed"], *gone)

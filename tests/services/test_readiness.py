@@ -2,12 +2,11 @@
 
 import secrets
 from collections.abc import Sequence
-from functools import partial
 
 import pytest
 
 from cms_service.core.config import load_settings
-from cms_service.core.database import FastLane, check_readiness, create_engine, is_ready
+from cms_service.core.database import DatabaseProbe, create_engine
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.operating import signing_keys
 from cms_service.parts import make_key_ring
@@ -22,15 +21,15 @@ NOT_MIGRATED = (NotMigrated, "The database is not migrated.", 5)
 async def ask(database: Database, *, has_to_leave: bool = False, **overrides: str) -> tuple[Refusal | None, bool]:
     """Why the process is not ready, if it is not, and whether its metrics say that the database is."""
     settings = load_settings(service_environ(database, **overrides))
-    engine, lane = create_engine(settings), FastLane(settings)
-    readiness = Readiness(lambda: has_to_leave, partial(check_readiness, engine), make_key_ring(settings, engine))
+    engine, probe = create_engine(settings), DatabaseProbe(settings)
+    readiness = Readiness(lambda: has_to_leave, probe.check, make_key_ring(settings, engine))
     refusal: Refusal | None = None
     try:
         await readiness.check()
     except ServiceUnavailable as error:
         refusal = type(error), str(error), error.retry_after_seconds
-    database_is_ready = await is_ready(lane)
-    lane.close()
+    database_is_ready = await probe.is_ready()
+    probe.close()
     await engine.dispose()
     return refusal, database_is_ready
 

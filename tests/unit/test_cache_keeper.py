@@ -5,7 +5,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from cms_service.core.config import load_settings
-from cms_service.core.database import ACCESS_CHANNEL, DirectLine
+from cms_service.core.database import ACCESS_CHANNEL, DirectLine, Primary
 from cms_service.core.dependencies import SystemClock
 from cms_service.services import AccessMemory, CacheKeeper
 from tests.eventually import eventually
@@ -29,7 +29,7 @@ async def test_worker_that_has_never_heard_has_not_stopped_hearing() -> None:
         return attempts > 1
 
     clock = SystemClock()
-    keeper = CacheKeeper(AccessMemory(10, clock), open_line, 1.0, clock)
+    keeper = CacheKeeper(AccessMemory(10, clock), open_line, 1.0, clock, Primary())
     keeping = asyncio.create_task(keeper.keep())
     try:
         await eventually(has_tried_again)
@@ -58,7 +58,7 @@ async def test_every_time_that_a_worker_stops_hearing_is_counted_once(fresh_data
         return attempts > before + 2
 
     connection = await database.connect()
-    keeper = CacheKeeper(memory, open_line, LEASE_SECONDS, clock)
+    keeper = CacheKeeper(memory, open_line, LEASE_SECONDS, clock, Primary())
     keeping = asyncio.create_task(keeper.keep())
     try:
         for lapses in range(2):
@@ -90,7 +90,7 @@ async def test_keeper_ends_when_it_is_told_to_although_its_lease_cannot_be_given
     async def is_trusted() -> bool:
         return memory.is_trusted
 
-    keeper = CacheKeeper(memory, partial(DirectLine.open, settings, ACCESS_CHANNEL, 1.0), 1.0, clock)
+    keeper = CacheKeeper(memory, partial(DirectLine.open, settings, ACCESS_CHANNEL, 1.0), 1.0, clock, Primary())
     keeping = asyncio.create_task(keeper.keep())
     await eventually(is_trusted)
     async with blocking.transaction():

@@ -5,7 +5,7 @@ from cms_service.core.database.direct_line import ACCESS_CHANNEL, DirectLine
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
 from cms_service.core.database.engine import create_engine, for_reading, read_only
 from cms_service.core.database.errors import UNIQUENESS, translate_error
-from cms_service.core.database.fast_lane import FastLane, Statement
+from cms_service.core.database.fast_lane import FastLane, Question, Statement
 from cms_service.core.database.inspection import ServerFacts, Unreachable, inspect_server
 from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
 from cms_service.core.database.migrations import (
@@ -19,29 +19,37 @@ from cms_service.core.database.migrations import (
     upgrade,
 )
 from cms_service.core.database.pool import ConnectionPool, pool_of
-from cms_service.core.database.readiness import check_readiness, is_ready
+from cms_service.core.database.primary import SERVER, OtherServerReached, Primary, StandbyReached, WrongServer
+from cms_service.core.database.readiness import DatabaseProbe
 from cms_service.core.database.running import direct_url, running_database
 from cms_service.core.database.tracing import trace_statements
-from cms_service.core.database.work import Propagation, UnitOfWork, WorkFactory, unit_of_work
+from cms_service.core.database.work import Propagation, Recheck, UnitOfWork, WorkFactory, unit_of_work
 
 __all__ = [
     "ACCESS_CHANNEL",
+    "SERVER",
     "UNIQUENESS",
     "ConnectionPool",
+    "DatabaseProbe",
     "DirectLine",
     "EmbeddedPostgres",
     "FastLane",
     "Ordering",
+    "OtherServerReached",
     "Position",
+    "Primary",
     "Propagation",
+    "Question",
+    "Recheck",
     "ServerFacts",
     "Slice",
+    "StandbyReached",
     "Statement",
     "UnitOfWork",
     "Unreachable",
     "Window",
     "WorkFactory",
-    "check_readiness",
+    "WrongServer",
     "create_engine",
     "current_revision",
     "direct_url",
@@ -55,7 +63,6 @@ __all__ = [
     "inspect_server",
     "is_current",
     "is_newer",
-    "is_ready",
     "migration_connection",
     "pending_revisions",
     "pool_of",

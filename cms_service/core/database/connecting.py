@@ -3,12 +3,23 @@
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
 
+import asyncpg
+from asyncpg.connect_utils import SessionAttribute
+from asyncpg.exceptions import TargetServerAttributeNotMatched
+from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from cms_service.core.config import Settings
+from cms_service.core.database.connection import PostgresConnection
+from cms_service.core.database.primary import IS_IN_RECOVERY, SERVER, Primary, ServerChanging, StandbyReached
 
 CLIENT_TIMEOUT_MARGIN_SECONDS = 0.25
 """The server cancels a slow statement first; the client gives up only on a server that does not answer at all."""
+
+
+_ORIGIN = str(select(IS_IN_RECOVERY, SERVER))
+ATTEMPTS = 3
+"""To open a connection, while the server is changing."""
 
 
 def is_behind_pooler(settings: Settings) -> bool:
@@ -34,7 +45,47 @@ def shown_address(url: str) -> str:
     return f"{host}:{parts.port or 5432}/{parts.database} as {unquote(parts.username or 'the default user')}"
 
 
-def connect_arguments(settings: Settings) -> dict[str, Any]:
+async def open_connection(settings: Settings, primary: Primary, purpose: str) -> PostgresConnection:
+    """A connection to the primary. `purpose` is shown in `pg_stat_activity`.
+
+    Raises:
+        WrongServer: the address leads to a standby, or to another server than the direct line does.
+        TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
+    """
+    for _ in range(ATTEMPTS):
+        epoch = primary.epoch
+        connection = await connect_to_primary(settings.database_url or "", **_arguments(settings, purpose))
+        try:
+            # A pooler may choose another server for each transaction, so that it would say nothing to ask now.
+            if not is_behind_pooler(settings):
+                [origin] = await connection.fetch(_ORIGIN)
+                connection.server = primary.check(origin)
+        except BaseException:
+            connection.give_up()
+            raise
+        if primary.epoch == epoch:
+            connection.epoch = epoch
+            return connection
+        # The address may have moved while the connection was being opened.
+        connection.give_up()
+    raise ServerChanging
+
+
+async def connect_to_primary(url: str, **arguments: Any) -> PostgresConnection:
+    """A connection to a server that is not in recovery. Raises as `open_connection` does."""
+    try:
+        # A server does not go back into recovery without ending its connections: to ask once is enough.
+        return await asyncpg.connect(
+            driver_url(url),
+            connection_class=PostgresConnection,
+            target_session_attrs=SessionAttribute.primary,
+            **arguments,
+        )
+    except TargetServerAttributeNotMatched as error:
+        raise StandbyReached from error
+
+
+def _arguments(settings: Settings, purpose: str) -> dict[str, Any]:
     """What `asyncpg.connect` takes besides the address."""
     arguments: dict[str, Any] = {
         "timeout": settings.database_connect_timeout_seconds,
@@ -44,7 +95,7 @@ def connect_arguments(settings: Settings) -> dict[str, Any]:
         return arguments | {"statement_cache_size": 0}
     return arguments | {
         "server_settings": {
-            "application_name": "cms-service",
+            "application_name": purpose,
             "timezone": "UTC",
             "jit": "off",
             "statement_timeout": _milliseconds(settings.database_command_timeout_seconds),

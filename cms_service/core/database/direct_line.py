@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 
 from cms_service.core.config import Settings
-from cms_service.core.database.connecting import driver_url
+from cms_service.core.database.connecting import connect_to_primary
 from cms_service.core.database.fast_lane import Statement
 
 ACCESS_CHANNEL = "cms_access"
@@ -28,10 +28,11 @@ class DirectLine:
         """A line that hears all that is announced from now on, and gives up on a server that is silent for so long.
 
         Raises:
+            StandbyReached: the server is in recovery.
             TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
         """
-        connection = await asyncpg.connect(
-            driver_url(settings.database_direct_url or ""),
+        connection = await connect_to_primary(
+            settings.database_direct_url or "",
             timeout=timeout_seconds,
             command_timeout=timeout_seconds,
             server_settings={
@@ -39,6 +40,9 @@ class DirectLine:
                 "timezone": "UTC",
                 "jit": "off",
                 "statement_timeout": str(round(timeout_seconds * 1000)),
+                # A lease need not survive a crash. If it waited for a synchronous standby that is lost, every renewal
+                # would leave a server process behind.
+                "synchronous_commit": "off",
             },
         )
         try:
@@ -46,8 +50,8 @@ class DirectLine:
             await connection.add_listener(channel, lambda *_: line._is_called.set())
             yield line
         finally:
-            # Without a farewell: nobody waits here for a server that does not answer.
-            connection.terminate()
+            # Nobody waits here for a server that does not answer.
+            connection.give_up()
 
     async def fetch_row(self, statement: Statement, **values: Any) -> asyncpg.Record:
         """The first row, of which there must be one. Raises as `open` does."""

@@ -1,32 +1,39 @@
 """The connection pool of units of work."""
 
 from asyncio import CancelledError
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import ExceptionContext, event
+import asyncpg
+from sqlalchemy import Connection, ExceptionContext, event, select
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from cms_service.core.config import Settings
-from cms_service.core.database.connecting import connect_arguments, is_behind_pooler
+from cms_service.core.database.connecting import is_behind_pooler, open_connection
+from cms_service.core.database.connection import PostgresConnection
 from cms_service.core.database.pool import WatchedPool
+from cms_service.core.database.primary import IS_IN_RECOVERY, SERVER, Primary, ServerChanging
+
+_ORIGIN = select(IS_IN_RECOVERY, SERVER)
 
 
-def create_engine(settings: Settings) -> AsyncEngine:
-    """A pool that nobody waits for longer than the settings say."""
-    url = settings.database_url
-    if url is None:
+def create_engine(settings: Settings, primary: Primary | None = None) -> AsyncEngine:
+    """A pool that nobody waits for longer than the settings say. All its connections lead to the primary."""
+    if settings.database_url is None:
         raise ValueError("the database URL is not settled yet")
-    arguments = connect_arguments(settings)
+    primary = primary or Primary()
+    arguments: dict[str, Any] = {"async_creator_fn": partial(open_connection, settings, primary, "cms-service")}
     if is_behind_pooler(settings):
         arguments |= {
             "prepared_statement_cache_size": 0,
             "prepared_statement_name_func": lambda: f"cms_{uuid4().hex}",
         }
     engine = create_async_engine(
-        url,
+        # The address is not among the arguments: `async_creator_fn` knows it.
+        "postgresql+asyncpg://",
         connect_args=arguments,
         pool_size=settings.database_pool_size,
         max_overflow=0,
@@ -35,14 +42,19 @@ def create_engine(settings: Settings) -> AsyncEngine:
         pool_use_lifo=True,
         hide_parameters=True,
     )
-    event.listen(engine.sync_engine, "checkout", _refuse_dead_connection)
-    event.listen(engine.sync_engine, "handle_error", _leave_silent_connection)
+    event.listen(engine.sync_engine, "checkout", partial(_refuse_old_connection, primary))
+    event.listen(engine.sync_engine, "handle_error", partial(_leave_useless_connection, primary))
+    if is_behind_pooler(settings):
+        event.listen(engine.sync_engine, "begin", partial(_refuse_wrong_server, primary))
     return engine
 
 
-def for_reading(engine: AsyncEngine) -> AsyncEngine:
-    """The same pool without transactions, which saves work that only reads two round trips. Make it once."""
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+def for_reading(engine: AsyncEngine, settings: Settings) -> AsyncEngine:
+    """The same pool without transactions, which saves work that only reads two round trips. Make it once.
+
+    Behind a pooler with them: each statement alone could go to another server.
+    """
+    return engine if is_behind_pooler(settings) else engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def read_only(engine: AsyncEngine) -> AsyncEngine:
@@ -50,18 +62,48 @@ def read_only(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(postgresql_readonly=True)
 
 
-def _refuse_dead_connection(dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
-    """Let the pool replace a connection that the server has closed; costs no round trip, unlike a pre-ping."""
-    if dbapi_connection.driver_connection.is_closed():
-        raise DisconnectionError("closed by the server")
+def driver_connection_of(connection: Any) -> PostgresConnection:
+    """The connection of the driver under one of SQLAlchemy's or of its pool."""
+    driver_connection = connection.driver_connection
+    assert isinstance(driver_connection, PostgresConnection), "open_connection makes it"  # noqa: S101 - for the type checker
+    return driver_connection
 
 
-def _leave_silent_connection(context: ExceptionContext) -> None:
-    """Give up a connection in the middle of a statement at once: a ROLLBACK would wait as long again for its answer."""
+def _refuse_old_connection(primary: Primary, dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Let the pool replace a connection that is closed or may lead to an old server.
+
+    It costs no round trip, unlike a pre-ping.
+    """
+    connection = driver_connection_of(dbapi_connection)
+    is_new, connection.is_new = connection.is_new, False
+    if connection.epoch != primary.epoch:
+        connection.give_up()
+        if is_new:
+            # SQLAlchemy tries once more, and takes the second refusal for a mistake of ours.
+            raise ServerChanging
+    if connection.is_given_up or connection.is_closed():
+        raise DisconnectionError("closed by the server, or opened before the last failover")
+
+
+def _leave_useless_connection(primary: Primary, context: ExceptionContext) -> None:
+    """Give up a connection in the middle of a statement at once: a ROLLBACK would wait as long again for its answer.
+
+    Give it up as well when the server cannot write: the session may stay read-only although the server is not any more.
+    """
     connection = context.connection
-    is_given_up = isinstance(context.original_exception, TimeoutError | CancelledError)
-    if is_given_up and connection is not None and not connection.invalidated:
-        driver_connection: Any = connection.connection.driver_connection
-        driver_connection.terminate()
-        context.is_disconnect = True
-        context.invalidate_pool_on_disconnect = False
+    error = context.original_exception
+    is_silent = isinstance(error, TimeoutError | CancelledError)
+    is_read_only = isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError)
+    if not (is_silent or is_read_only) or connection is None or connection.invalidated:
+        return
+    if is_read_only:
+        primary.leave()
+    driver_connection_of(connection.connection).give_up()
+    context.is_disconnect = True
+    context.invalidate_pool_on_disconnect = False
+
+
+def _refuse_wrong_server(primary: Primary, connection: Connection) -> None:
+    """Behind a pooler, each transaction may be on another server. Raises WrongServer."""
+    origin = connection.execute(_ORIGIN).mappings().one()
+    driver_connection_of(connection.connection).server = primary.check(origin)

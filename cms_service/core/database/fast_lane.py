@@ -8,11 +8,13 @@ import asyncio
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, Executable
+from sqlalchemy import Dialect, Executable, Select, literal, select, true
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cms_service.core.config import Settings
-from cms_service.core.database.connecting import connect_arguments, driver_url
+from cms_service.core.database.connecting import open_connection
+from cms_service.core.database.connection import PostgresConnection
+from cms_service.core.database.primary import IS_IN_RECOVERY, SERVER, Primary, WrongServer
 from cms_service.core.observability import Tracing
 
 _DIALECT: Dialect = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call]
@@ -31,23 +33,41 @@ class Statement:
         return [values[name] if name in values else self._constants[name] for name in self._names]
 
 
+class Question(Statement):
+    """A query whose answer decides something: it tells which server it comes from, also when there is no row."""
+
+    def __init__(self, query: Select[*tuple[Any, ...]]) -> None:
+        answer = query.add_columns(literal(value=True).label("is_found")).subquery("answer")
+        always = select(IS_IN_RECOVERY, SERVER).subquery("origin")
+        super().__init__(select(*always.c, *answer.c).select_from(always).outerjoin(answer, true()))
+
+
 class FastLane:
     """A few connections of its own, opened as they are needed; each carries one statement at a time.
 
-    For whoever watches it, a `ConnectionPool`.
+    It counts them as a `ConnectionPool` does. Connections of an earlier epoch of `primary` are not used again.
     """
 
-    def __init__(self, settings: Settings, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        primary: Primary | None = None,
+        tracing: Tracing | None = None,
+        *,
+        limit: int | None = None,
+        purpose: str = "cms-service fast lane",
+    ) -> None:
+        self._settings = settings
+        self._primary = primary or Primary()
         self._tracing = tracing
-        self.limit = settings.database_fast_lane_connections
+        self._purpose = purpose
+        self.limit = limit or settings.database_fast_lane_connections
         self.busy = 0
         self.waiting = 0
         self.timeouts = 0
-        self._address = driver_url(settings.database_url or "")
-        self._arguments = connect_arguments(settings)
         self._wait_seconds = settings.database_pool_timeout_seconds
         self._slots = asyncio.Semaphore(self.limit)
-        self._idle: list[asyncpg.Connection] = []
+        self._idle: list[PostgresConnection] = []
 
     async def fetch_row(self, statement: Statement, **values: Any) -> asyncpg.Record | None:
         """The first row; what the statement writes is committed then.
@@ -60,6 +80,24 @@ class FastLane:
             return await self._fetch_or_repeat(statement, values)
         with self._tracing.executing(statement.sql):
             return await self._fetch_or_repeat(statement, values)
+
+    async def ask(self, question: Question, **values: Any) -> asyncpg.Record | None:
+        """The first row of the answer; it comes from the primary. Raises as `fetch_row` does.
+
+        Raises:
+            WrongServer: the connections lead to another server, also after they were opened anew.
+        """
+        row = await self.fetch_row(question, **values)
+        assert row is not None, "a question has an answer"  # noqa: S101 - for the type checker
+        try:
+            self._primary.check(row)
+        except WrongServer:
+            # Behind a pooler, or an address that moves, new connections may lead to the right server.
+            self.close()
+            row = await self.fetch_row(question, **values)
+            assert row is not None, "a question has an answer"  # noqa: S101 - for the type checker
+            self._primary.check(row)
+        return row if row["is_found"] else None
 
     @property
     def opened(self) -> int:
@@ -83,29 +121,41 @@ class FastLane:
         self.busy += 1
         try:
             return await connection.fetchrow(statement.sql, *statement.arguments(values))
+        except asyncpg.ReadOnlySQLTransactionError:
+            # The session may stay read-only although the server is not any more.
+            connection.give_up()
+            self._primary.leave()
+            raise
         except asyncpg.PostgresError:
             raise
         except BaseException:
             # Given up in the middle of a statement: what comes back next on this connection is not ours.
-            connection.terminate()
+            connection.give_up()
             raise
         finally:
-            if not connection.is_closed():
-                self._idle.append(connection)
+            self._take_back(connection)
             self.busy -= 1
             self._slots.release()
 
-    async def _borrow(self) -> asyncpg.Connection:
+    def _take_back(self, connection: PostgresConnection) -> None:
+        if connection.epoch != self._primary.epoch:
+            connection.give_up()
+        elif not connection.is_given_up and not connection.is_closed():
+            self._idle.append(connection)
+
+    async def _borrow(self) -> PostgresConnection:
         if self._slots.locked():
             await self._wait_for_slot()
         else:
             await self._slots.acquire()  # Does not wait: a timer for nothing would cost as much as the rest.
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_closed():
+            if connection.epoch != self._primary.epoch:
+                connection.give_up()
+            elif not connection.is_closed():
                 return connection
         try:
-            return await asyncpg.connect(self._address, **self._arguments)
+            return await open_connection(self._settings, self._primary, self._purpose)
         except BaseException:
             self._slots.release()
             raise

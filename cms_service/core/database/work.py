@@ -2,20 +2,26 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from cms_service.core.database.engine import driver_connection_of
 from cms_service.core.exceptions import ServiceError
+
+Recheck: TypeAlias = Callable[[], Awaitable[None]]
+"""Raises ServiceError where the work must not be committed."""
 
 
 class Propagation(Protocol):
     """Knows who still answers from what was before."""
 
-    async def complete(self) -> None:
+    async def complete(self, server: datetime | None) -> None:
         """Until no process answers any more from what was before any change that is committed now.
 
-        By whomever: a client that repeats a request, since it got no answer, changes nothing the second time and may
+        `server` is where the change was committed, as `Primary` names it; None where nothing was. Changes of others
+        count as well: a client that repeats a request, since it got no answer, changes nothing the second time and may
         rely on the answer all the same.
         """
 
@@ -23,9 +29,12 @@ class Propagation(Protocol):
 class UnitOfWork:
     """Everything that one request reads and writes. It begins with the first statement."""
 
-    def __init__(self, session: AsyncSession, propagation: Propagation | None = None) -> None:
+    def __init__(
+        self, session: AsyncSession, propagation: Propagation | None = None, recheck: Recheck | None = None
+    ) -> None:
         self.session = session
         self._propagation = propagation
+        self._recheck = recheck
         self._resumptions: list[Callable[[], Awaitable[None]]] = []
 
     @asynccontextmanager
@@ -46,28 +55,49 @@ class UnitOfWork:
     async def close(self, *, keeps_writes: bool) -> None:
         """What was written is kept, or not; what was answered so far holds in every process."""
         is_used = self.session.in_transaction()
+        server = None
         if keeps_writes:
+            server = await self._server() if is_used and self._propagation is not None else None
             await self.session.commit()
         else:
             await self.session.rollback()
         if is_used and self._propagation is not None:
-            await self._propagation.complete()
+            await self._propagation.complete(server)
+
+    async def recheck(self) -> None:
+        """Look at the caller again once nothing is left to wait for. Raises as the check does.
+
+        Writes wait for locks. Meanwhile the session of the caller, its roles or its account can end, and whoever ended
+        them may have been answered.
+        """
+        if self._recheck is not None and self.session.in_transaction():
+            # What is not written yet may wait for a lock, too.
+            await self.session.flush()
+            await self._recheck()
+
+    async def _server(self) -> datetime | None:
+        connection = await (await self.session.connection()).get_raw_connection()
+        return driver_connection_of(connection).server
 
 
 @asynccontextmanager
-async def unit_of_work(engine: AsyncEngine, propagation: Propagation | None = None) -> AsyncIterator[UnitOfWork]:
+async def unit_of_work(
+    engine: AsyncEngine, propagation: Propagation | None = None, recheck: Recheck | None = None
+) -> AsyncIterator[UnitOfWork]:
     """Commit when the block ends, roll back when it raises: the only place that does either.
 
     A refusal that `keeps_writes` is committed before it goes on, so that its trace outlives it. With `propagation`,
-    whoever is answered next, and by whatever process, is answered from what is committed by then.
+    whoever is answered next, and by whatever process, is answered from what is committed by then. `recheck` is called
+    just before the work is committed, unless a refusal is.
     """
     async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
-        work = UnitOfWork(session, propagation)
+        work = UnitOfWork(session, propagation, recheck)
         try:
             yield work
         except ServiceError as refusal:
             await work.close(keeps_writes=refusal.keeps_writes)
             raise
+        await work.recheck()
         await work.close(keeps_writes=True)
 
 

@@ -1,0 +1,98 @@
+"""Which server this process works with, while its connections may lead to several.
+
+During a failover, some connections of a process can lead to the new primary, and others to the old one or to a standby.
+"""
+
+import time
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import func
+from sqlalchemy.sql.elements import Label
+
+IS_IN_RECOVERY: Label[bool] = func.pg_is_in_recovery().label("is_in_recovery")
+SERVER: Label[datetime] = func.pg_postmaster_start_time().label("server")
+"""Names one run of one server. Unlike a snapshot, it tells apart two servers that both accept writes."""
+
+LEAVE_AT_MOST_EVERY_SECONDS = 1.0
+
+
+class WrongServer(ConnectionError):
+    """The connection leads to a server that must not be used: what it says may be out of date."""
+
+
+class StandbyReached(WrongServer):
+    """The server is in recovery: a standby, or a primary that has not finished starting."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is in recovery: it is a standby")
+
+
+class OtherServerReached(WrongServer):
+    """The server is a primary, but not the one that the direct line leads to."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is another one than CMS_DATABASE_DIRECT_URL leads to")
+
+
+class ServerChanging(WrongServer):
+    """The server has changed, perhaps, while the connection was being opened."""
+
+    def __init__(self) -> None:
+        super().__init__("the primary is changing")
+
+
+class HasOrigin(Protocol):
+    """A row with the columns `IS_IN_RECOVERY` and `SERVER`."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+class Primary:
+    """The server that the cache lease of this process is from.
+
+    Whoever opens connections notes `epoch` before and refuses to reuse a connection of an earlier epoch.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        """Grows whenever connections that are open may lead to a server that is no longer the primary."""
+        self._server: datetime | None = None
+        self._last_server: datetime | None = None
+        self._left_at = -LEAVE_AT_MOST_EVERY_SECONDS
+
+    def follow(self, server: datetime) -> None:
+        """The direct line leads to this server, which is a primary."""
+        if server != self._last_server:
+            # Connections that were opened while there was no line may have been sent to the old server.
+            self.epoch += 1
+        self._server = self._last_server = server
+
+    def lose(self) -> None:
+        """The direct line is lost: any primary may be the right one now."""
+        if self._server is not None:
+            self._server = None
+            self.epoch += 1
+
+    def leave(self) -> None:
+        """Connections that are open now are not used again.
+
+        Called again within a second, it has no effect: every write to a read-only database fails and comes here.
+        """
+        now = time.monotonic()
+        if now - self._left_at >= LEAVE_AT_MOST_EVERY_SECONDS:
+            self._left_at = now
+            self.epoch += 1
+
+    def check(self, origin: HasOrigin) -> datetime:
+        """Return the server that a row came from.
+
+        Raises:
+            StandbyReached, OtherServerReached: it must not be used.
+        """
+        if origin["is_in_recovery"]:
+            raise StandbyReached
+        server: datetime = origin["server"]
+        if self._server is not None and server != self._server:
+            raise OtherServerReached
+        return server
