@@ -20,6 +20,7 @@ from cms_service.api import (
     JsonResponse,
     MetricsController,
     MetricsPage,
+    Readmission,
     RefusalAudit,
     RefusalMetrics,
     StrictInput,
@@ -133,6 +134,7 @@ def create_app(
     clients = ClientService(credentials, key_usage, issuer)
     directory = UserDirectory(DirectoryRepository(fast_lane))
     authentication = AuthenticationMiddleware(authenticator)
+    readmission = Readmission(authentication.authenticate)
     housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
     observe_state(
         metrics,
@@ -179,7 +181,7 @@ def create_app(
         dependencies=DEPENDENCIES,
         response_class=JsonResponse,
         middleware=[authentication],
-        before_request=StrictInput(password_policy, authentication.authenticate),
+        before_request=StrictInput(password_policy, readmission),
         after_exception=[RefusalAudit(RefusalRecorder(work)), RefusalMetrics(metrics)],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
@@ -193,6 +195,7 @@ def create_app(
                 "metrics": MetricsPage(metrics, probe.is_ready, settings.metrics_token),
                 "answer_sealer": Sealer(*keys_for(settings, "answers")),
                 "propagation": hearing,
+                "readmission": readmission,
                 "decisions": DecisionPoint(access_reader),
                 "reading_engine": for_reading(engine, settings),
                 "clients": clients,

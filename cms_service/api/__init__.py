@@ -12,6 +12,7 @@ from cms_service.api.metrics import MetricsController, MetricsPage
 from cms_service.api.openapi import ApiDocument
 from cms_service.api.problem_pages import problem_page
 from cms_service.api.problems import EXCEPTION_HANDLERS
+from cms_service.api.readmission import Readmission
 from cms_service.api.refusals import RefusalAudit
 from cms_service.api.request_metrics import RefusalMetrics
 from cms_service.api.strict_input import StrictInput
@@ -29,6 +30,7 @@ __all__ = [
     "JsonResponse",
     "MetricsController",
     "MetricsPage",
+    "Readmission",
     "RefusalAudit",
     "RefusalMetrics",
     "StrictInput",

@@ -5,6 +5,7 @@ task group, which costs more than most reads do.
 """
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any, TypeAlias
 
 from litestar import Request
@@ -82,7 +83,7 @@ async def provide_work(request: AnyRequest) -> AsyncIterator[UnitOfWork]:
     elif request.route_handler.opt.get(READS):
         opened = unit_of_work(state.engine)
     else:
-        opened = unit_of_work(state.engine, state.propagation)
+        opened = unit_of_work(state.engine, state.propagation, partial(state.readmission.readmit, request))
     async with opened as work:
         yield work
 

@@ -3,9 +3,9 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -14,11 +14,11 @@ from litestar import Request
 from litestar.enums import RequestEncodingType
 from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import Scope
 from litestar.utils.scope.state import ScopeState
 from msgspec import inspect as types
 
 from cms_service.api.input_plan import Body, InputPlan, Parameter, plan_for
+from cms_service.api.readmission import Readmission
 from cms_service.api.strict_json import parse_json
 from cms_service.api.violations import quoted, violations_of
 from cms_service.core.exceptions import (
@@ -46,16 +46,12 @@ _LAX_CHARACTER = re.compile(rb"\\(n|u000[0aA])")
 _MEDIA_TYPE = re.compile(r'([^;\s]+)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE)
 
 
-Authenticate: TypeAlias = Callable[[Scope], Awaitable[None]]
-"""Puts the caller on the connection, as `AuthenticationMiddleware` does."""
-
-
 class StrictInput:
     """Litestar's `before_request` hook: runs after the guards, so that 401 and 403 come before 400."""
 
-    def __init__(self, password_policy: PasswordPolicy, authenticate: Authenticate) -> None:
+    def __init__(self, password_policy: PasswordPolicy, readmission: Readmission) -> None:
         self._password_policy = password_policy
-        self._authenticate = authenticate
+        self._readmission = readmission
         self._plans: dict[HTTPRouteHandler, InputPlan] = {}
 
     async def __call__(self, request: Request[Any, Any, Any]) -> None:
@@ -78,7 +74,7 @@ class StrictInput:
             started_at = time.monotonic()
             value, found = await _read_body(request, plan.body)
             if time.monotonic() - started_at > LONGEST_TRUST_SECONDS:
-                await self._let_in_again(request)
+                await self._readmission.readmit(request)
             violations += islice(found, MOST_VIOLATIONS)
             if violations and isinstance(value, dict):
                 violations += await self._password_violations(value, plan.body, violations)
@@ -86,12 +82,6 @@ class StrictInput:
             raise ValidationFailed(*violations)
         if b"if-match" in plan.headers and plan.headers[b"if-match"].is_required and "if-match" not in request.headers:
             raise PreconditionRequired
-
-    async def _let_in_again(self, request: Request[Any, Any, Any]) -> None:
-        """Whoever holds back the body of a request must not outlive the session that its headers came with."""
-        await self._authenticate(request.scope)
-        for guard in request.route_handler.resolve_guards():
-            await guard(request, request.route_handler)  # type: ignore[misc]  # All of ours are coroutines.
 
     async def _password_violations(
         self, body: dict[str, Any], declared: Body, found: list[Violation]

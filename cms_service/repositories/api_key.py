@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from cms_service.core.database import Ordering, Slice, Window, fetch_slice
 from cms_service.core.exceptions import NotFound
-from cms_service.models import ApiKey, Permission, RevokedToken, ServiceAccount
+from cms_service.models import ApiKey, Permission, RevokedToken
 
 
 class ApiKeyRepository(SQLAlchemyAsyncRepository[ApiKey]):
@@ -33,21 +33,6 @@ class ApiKeyRepository(SQLAlchemyAsyncRepository[ApiKey]):
         if key is None:
             raise NotFound("There is no such key.")
         return key
-
-    async def is_live(self, key_id: UUID) -> bool:
-        """Whether the key counts, and its account."""
-        statement = (
-            select(ApiKey.id)
-            .join(ServiceAccount, ServiceAccount.id == ApiKey.service_account_id)
-            .where(
-                ApiKey.id == key_id,
-                ApiKey.revoked_at.is_(None),
-                ApiKey.expires_at > func.clock_timestamp(),
-                ServiceAccount.is_active,
-                ServiceAccount.deleted_at.is_(None),
-            )
-        )
-        return await self.session.scalar(statement) is not None
 
     async def lock_unrevoked(self, account_id: UUID, key_id: UUID | None = None) -> Sequence[ApiKey]:
         """The keys of the account that nobody has revoked, or the one of them that is asked for."""

@@ -82,11 +82,6 @@ class RefreshTokenRepository(SQLAlchemyAsyncRepository[RefreshToken]):
             conditions.append(RefreshToken.id != except_id)
         return await self.revoke(reason, *conditions)
 
-    async def is_live(self, session_id: UUID) -> bool:
-        """Whether the session counts, and its account."""
-        presented = await self.find_presented(session_id)
-        return presented is not None and presented.is_live
-
     async def mark_authenticated(self, session_id: UUID) -> LiveSession | None:
         """The session, whose user has just proved who they are. None if it is no longer live."""
         statement = (

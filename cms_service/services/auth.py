@@ -5,11 +5,11 @@ from uuid import UUID
 from cms_service.core.config import Registration
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import (
-    AuthenticationRequired,
     InvalidCredentials,
     Overloaded,
     PasswordTooWeak,
     RegistrationClosed,
+    TokenInvalid,
 )
 from cms_service.core.security import Actor, PasswordHasher, PasswordPolicy
 from cms_service.models import User
@@ -23,7 +23,6 @@ from cms_service.schemas import (
 )
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import Enrolment
-from cms_service.services.sessions import refuse_ended_credential
 from cms_service.services.sign_in import MOST_CHECKS
 from cms_service.services.sign_in_throttle import SignInThrottle
 from cms_service.services.token_issuer import TokenIssuer
@@ -82,14 +81,14 @@ class AuthService:
 
         Raises:
             InvalidCredentials: the password is wrong.
-            AuthenticationRequired: the session has ended meanwhile.
+            TokenInvalid: the session has ended meanwhile.
             RateLimited: too many attempts before this one.
             Overloaded: too many passwords are being checked.
         """
         user = await self._prove(data.password, "user.reauthentication_failed")
         session = await self._sessions.mark_authenticated(self._actor.require_session_id())
         if session is None:
-            raise AuthenticationRequired
+            raise TokenInvalid("The session of this token has ended.")
         self._audit.record("user.reauthenticated", "user", user.id)
         return await self._issuer.issue_access_token(session)
 
@@ -130,7 +129,6 @@ class AuthService:
         if user is None:
             self._audit.record(failure, "user", user_id)
             raise InvalidCredentials("The password is wrong.")
-        await refuse_ended_credential(self._work, self._actor)
         await self._throttles.forget_failures(attempt.counter, user_id)
         return user
 

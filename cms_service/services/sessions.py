@@ -3,25 +3,13 @@
 from uuid import UUID
 
 from cms_service.core.database import UnitOfWork
-from cms_service.core.exceptions import NotFound, TokenInvalid
+from cms_service.core.exceptions import NotFound
 from cms_service.core.security import Actor
-from cms_service.repositories import ApiKeyRepository, RefreshTokenRepository, UserRepository
+from cms_service.repositories import RefreshTokenRepository, UserRepository
 from cms_service.schemas import Page, SessionRead
 from cms_service.services._listing import whole
 from cms_service.services._reading import read_session
 from cms_service.services.audit_trail import AuditTrail
-
-
-async def refuse_ended_credential(work: UnitOfWork, actor: Actor) -> None:
-    """For what takes long between the look at the caller and the write. Raises TokenInvalid."""
-    if actor.session_id is not None:
-        sessions = RefreshTokenRepository(session=work.session, wrap_exceptions=False)
-        if not await sessions.is_live(actor.session_id):
-            raise TokenInvalid("The session of this token has ended.")
-    if actor.credential_id is not None:
-        keys = ApiKeyRepository(session=work.session, wrap_exceptions=False)
-        if not await keys.is_live(actor.credential_id):
-            raise TokenInvalid("The API key no longer counts.")
 
 
 class SessionService:

@@ -20,7 +20,6 @@ from cms_service.services.access_policy import AccessPolicy
 from cms_service.services.audit_trail import AuditTrail
 from cms_service.services.enrolment import refuse_unacceptable
 from cms_service.services.preconditions import Precondition
-from cms_service.services.sessions import refuse_ended_credential
 from cms_service.services.sign_in_throttle import SignInThrottle
 
 
@@ -77,7 +76,6 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         if data.password is not None:
             async with self._work.paused():
                 password_hash = await self._hasher.hash(data.password)
-            await refuse_ended_credential(self._work, self._actor)
         user = User(
             email=canonical_email(data.email),
             display_name=data.display_name,

@@ -115,7 +115,7 @@ async def test_session_is_not_authenticated_when_it_ends_at_that_moment(
     async with held_up(db, END_SESSIONS, ada.id, reauthenticate(ada)) as answer:
         pass
 
-    assert code_of(await answer, 401) == "authentication_required"
+    assert code_of(await answer, 401) == "token_invalid"
     assert await actions_on(db, ada.id) == ["user.registered"]
 
 

@@ -7,7 +7,7 @@ from litestar import Litestar, get
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, StrictInput
+from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, Readmission, StrictInput
 from cms_service.api.deprecation import deprecated
 from cms_service.api.oauth_refusals import OAUTH_EXCEPTION_HANDLERS
 from cms_service.core.exceptions import InvalidRequest, NotFound
@@ -67,7 +67,7 @@ def app() -> Envelope:
     litestar = Litestar(
         [get_thing, list_things, find_thing, try_thing, HealthController],
         plugins=[ApiDocument()],
-        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         state=State({}),

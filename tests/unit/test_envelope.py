@@ -13,7 +13,7 @@ from litestar.exceptions import ClientException, ImproperlyConfiguredException
 from litestar.params import FromPath
 from litestar.types import Message, Receive, Scope, Send
 
-from cms_service.api import EXCEPTION_HANDLERS, Envelope, HealthController, StrictInput, cors_config
+from cms_service.api import EXCEPTION_HANDLERS, Envelope, HealthController, Readmission, StrictInput, cors_config
 from cms_service.api.request_origin import origin_of
 from cms_service.core.config import LogFormat, configure_logging
 from cms_service.core.exceptions import (
@@ -85,7 +85,7 @@ def build(**overrides: Any) -> Envelope:
     settings = edge_settings(**overrides)
     litestar = Litestar(
         [ThingController, OtherController, FaultyController, HealthController],
-        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
         exception_handlers=EXCEPTION_HANDLERS,
         cors_config=cors_config(settings),
         openapi_config=None,

@@ -11,7 +11,7 @@ from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType
 from openapi_spec_validator import validate
 
-from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, StrictInput
+from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, Readmission, StrictInput
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.openapi_examples import example_of
 from cms_service.api.problems import documented
@@ -124,7 +124,7 @@ def build() -> Envelope:
     litestar = Litestar(
         [ThingController, HealthController],
         plugins=[ApiDocument()],
-        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         state=State({}),

@@ -13,7 +13,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from cms_service.api import EXCEPTION_HANDLERS, Envelope, StrictInput, strict_input, unread_body
+from cms_service.api import EXCEPTION_HANDLERS, Envelope, Readmission, StrictInput, strict_input, unread_body
 from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.security import PasswordPolicy
 from tests.unit.asgi import Answer, End, authenticate_nobody, exchange
@@ -141,7 +141,7 @@ class ThingController(Controller):
 def app() -> Envelope:
     litestar = Litestar(
         [ThingController],
-        before_request=StrictInput(PasswordPolicy(15), authenticate_nobody),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=65_536,
         openapi_config=None,
