@@ -87,7 +87,9 @@ async def use(http: httpx.AsyncClient, database: Database) -> list[str]:
 @pytest.fixture(scope="module")
 async def traced(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Traced]:
     database = await cluster.create(template=template)
-    environ = service_environ(database, workers="2", log_format="json", database_lock_timeout_seconds="0.5")
+    # Past any pooler, behind which PostgreSQL does not know the limit of the settings.
+    direct = {"database_url": database.url, "database_lock_timeout_seconds": "0.5"}
+    environ = service_environ(database, workers="2", log_format="json", **direct)
     with collecting() as collector:
         otel = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "accounts"}
         service = Service(environ | otel, tmp_path_factory.mktemp("traces"))

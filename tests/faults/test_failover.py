@@ -7,19 +7,26 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import httpx
-import msgspec
 import pytest
 
-from tests.api import given
-from tests.api.credentials import login, session_id_of
-from tests.api.machines import ACCOUNTS, machine
 from tests.api.metrics_page import Scrape
 from tests.api.problems import code_of
 from tests.eventually import eventually
-from tests.factories import PermissionCreateFactory, RegisterRequestFactory
+from tests.faults.doomed import (
+    GUARDED,
+    ME,
+    PERMISSIONS,
+    Answers,
+    Doomed,
+    ask_all,
+    can_write,
+    make_doomed,
+    new_permission,
+    report,
+    statuses_of,
+)
 from tests.faults.replicated_postgres import Address, Node, Pair
 from tests.fixtures import Caller, Service, make_reachable_directory, running_service, service_environ, sign_in
 
@@ -34,72 +41,7 @@ IMPATIENCE = {
     "database_connect_timeout_seconds": "3",
     "database_command_timeout_seconds": "1.5",
 }
-USERS = "/api/v1/users"
-PERMISSIONS = "/api/v1/permissions"
-GUARDED = f"{PERMISSIONS}?limit=1"
-ME = f"{USERS}/me"
 LINE, LANE = "cms-service cache", "cms-service fast lane"
-QUESTIONS = 50
-"""Of each kind."""
-
-Answers: TypeAlias = Counter[tuple[str, int]]
-"""How often a kind of caller was answered with a status."""
-
-
-class Doomed(msgspec.Struct, frozen=True):
-    """A caller that may do something until that is ended."""
-
-    what: str
-    token: str
-    path: str
-    end_method: str
-    end_path: str
-
-    async def ask(self, http: httpx.AsyncClient) -> int:
-        return (await http.get(self.path, headers={"Authorization": f"Bearer {self.token}"})).status_code
-
-    async def end(self, admin: Caller) -> None:
-        response = await admin.request(self.end_method, self.end_path, if_match="*")
-        assert response.is_success, (self.what, response.text)
-
-
-async def make_doomed(admin: Caller) -> list[Doomed]:
-    """One of each kind."""
-    role = await given.role(admin, "permissions:read")
-    holder, signed_in, active = [await new_user(admin) for _ in range(3)]
-    await given.assignment(admin, holder.id, role["id"])
-    robot = await machine(admin, "permissions:read")
-    session_id = session_id_of(signed_in.access_token)
-    return [
-        Doomed("role", holder.access_token, GUARDED, "DELETE", f"{USERS}/{holder.id}/roles/{role['id']}"),
-        Doomed("session", signed_in.access_token, ME, "DELETE", f"{USERS}/{signed_in.id}/sessions/{session_id}"),
-        Doomed("account", active.access_token, ME, "POST", f"{USERS}/{active.id}/deactivate"),
-        Doomed("key", robot.key, GUARDED, "DELETE", f"{ACCOUNTS}/{robot.id}/keys/{robot.key_id}"),
-    ]
-
-
-async def new_user(admin: Caller) -> Caller:
-    body = RegisterRequestFactory.build()
-    response = await admin.http.post("/api/v1/auth/register", json=msgspec.to_builtins(body))
-    assert response.status_code == 201, response.text
-    return await sign_in(admin.http, body.email, body.password)
-
-
-def new_permission() -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.to_builtins(PermissionCreateFactory.build())
-    return body
-
-
-async def ask_all(doomed: list[Doomed], http: httpx.AsyncClient, times: int = QUESTIONS) -> Answers:
-    answers: Answers = Counter()
-    for _ in range(times):
-        statuses = await asyncio.gather(*(each.ask(http) for each in doomed))
-        answers.update((each.what, status) for each, status in zip(doomed, statuses, strict=True))
-    return answers
-
-
-def statuses_of(answers: Answers) -> set[int]:
-    return {status for _, status in answers}
 
 
 class Replica:
@@ -112,15 +54,6 @@ class Replica:
 
     async def is_ready(self) -> bool:
         return (await self.http.get("/health/ready")).is_success
-
-    async def can_write(self, admin: Caller) -> bool:
-        """By all connections: a write in a unit of work, and a sign-in on the fast lane."""
-        headers = {"Authorization": f"Bearer {admin.access_token}"}
-        written = await self.http.post(PERMISSIONS, json=new_permission(), headers=headers)
-        signed_in = await login(self.http, admin.email, admin.password)
-        statuses = {written.status_code, signed_in.status_code}
-        assert statuses <= {200, 201, 503}, (written.text, signed_in.text)
-        return statuses == {200, 201}
 
 
 class Lab:
@@ -148,7 +81,7 @@ class Lab:
         """A failover as it should be: all connections break, and new ones lead to the new primary."""
         self.healthy.address.lead(target)
         self.healthy.address.cut()
-        await eventually(lambda: self.healthy.can_write(self.admin))
+        await eventually(lambda: can_write(self.healthy.http, self.admin))
         await eventually(lambda: target.count_connections(LINE))
 
     async def recover(self, target: Node, doomed: list[Doomed]) -> float:
@@ -156,7 +89,7 @@ class Lab:
         self.astray.address.lead(target)
         self.astray.address.cut()
         started_at = time.monotonic()
-        await eventually(lambda: self.astray.can_write(self.admin))
+        await eventually(lambda: can_write(self.astray.http, self.admin))
         seconds = time.monotonic() - started_at
         assert await self.astray.is_ready()
         assert statuses_of(await ask_all(doomed, self.astray.http, 2)) <= {401, 403}
@@ -292,7 +225,7 @@ async def test_nothing_adds_up_when_the_synchronous_standby_is_lost(
         "ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()", database="postgres"
     )
     await eventually(lambda: first.fetchval("SELECT sync_state = 'sync' FROM pg_stat_replication"))
-    assert await lab.healthy.can_write(lab.admin)
+    assert await can_write(lab.healthy.http, lab.admin)
     lab.pair.second.stop()
     before = await first.count_connections()
     heard_at = await heard_at_of(lab.healthy.http)
@@ -319,7 +252,7 @@ async def test_nothing_adds_up_when_the_synchronous_standby_is_lost(
 
     await eventually(have_ended)
     await lab.pair.second.start()
-    await eventually(lambda: lab.healthy.can_write(lab.admin))
+    await eventually(lambda: can_write(lab.healthy.http, lab.admin))
     with capsys.disabled():
         print(  # noqa: T201 - figures
             f"\nsynchronous standby lost: {before} connections, {while_idle} five seconds later, "
@@ -330,10 +263,3 @@ async def test_nothing_adds_up_when_the_synchronous_standby_is_lost(
 async def heard_at_of(http: httpx.AsyncClient) -> float:
     page = Scrape((await http.get("/metrics")).text)
     return page.total("cms_access_cache_heard_timestamp_seconds")
-
-
-def report(capsys: pytest.CaptureFixture[str], fault: str, answers: Answers, seconds: float) -> None:
-    allowed = sum(count for (_, status), count in answers.items() if status < 300)
-    told = ", ".join(f"{what} {status}: {count}" for (what, status), count in sorted(answers.items()))
-    with capsys.disabled():
-        print(f"\n{fault}: wrong allows {allowed} ({told}); writes are back after {seconds:.1f} s")  # noqa: T201 - figures

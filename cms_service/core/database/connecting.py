@@ -52,17 +52,20 @@ async def open_connection(settings: Settings, primary: Primary, purpose: str) ->
         WrongServer: the address leads to a standby, or to another server than the direct line does.
         TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the driver does.
     """
+    url, arguments = settings.database_url or "", _arguments(settings, purpose)
     for _ in range(ATTEMPTS):
         epoch = primary.epoch
-        connection = await connect_to_primary(settings.database_url or "", **_arguments(settings, purpose))
-        try:
-            # A pooler may choose another server for each transaction, so that it would say nothing to ask now.
-            if not is_behind_pooler(settings):
+        if is_behind_pooler(settings):
+            # A pooler may choose another server for each transaction, so it would say nothing to ask now.
+            connection = await _connect(url, SessionAttribute.any, arguments)
+        else:
+            connection = await connect_to_primary(url, **arguments)
+            try:
                 [origin] = await connection.fetch(_ORIGIN)
                 connection.server = primary.check(origin)
-        except BaseException:
-            connection.give_up()
-            raise
+            except BaseException:
+                connection.give_up()
+                raise
         if primary.epoch == epoch:
             connection.epoch = epoch
             return connection
@@ -75,14 +78,15 @@ async def connect_to_primary(url: str, **arguments: Any) -> PostgresConnection:
     """A connection to a server that is not in recovery. Raises as `open_connection` does."""
     try:
         # A server does not go back into recovery without ending its connections: to ask once is enough.
-        return await asyncpg.connect(
-            driver_url(url),
-            connection_class=PostgresConnection,
-            target_session_attrs=SessionAttribute.primary,
-            **arguments,
-        )
+        return await _connect(url, SessionAttribute.primary, arguments)
     except TargetServerAttributeNotMatched as error:
         raise StandbyReached from error
+
+
+async def _connect(url: str, target: SessionAttribute, arguments: dict[str, Any]) -> PostgresConnection:
+    return await asyncpg.connect(
+        driver_url(url), connection_class=PostgresConnection, target_session_attrs=target, **arguments
+    )
 
 
 def _arguments(settings: Settings, purpose: str) -> dict[str, Any]:
@@ -98,6 +102,8 @@ def _arguments(settings: Settings, purpose: str) -> dict[str, Any]:
             "application_name": purpose,
             "timezone": "UTC",
             "jit": "off",
+            # What the code is written for, whatever the database or the role say.
+            "default_transaction_isolation": "read committed",
             "statement_timeout": _milliseconds(settings.database_command_timeout_seconds),
             "lock_timeout": _milliseconds(settings.database_lock_timeout_seconds),
             "idle_in_transaction_session_timeout": _milliseconds(10 * settings.database_command_timeout_seconds),

@@ -38,12 +38,18 @@ class PostgresConnection(asyncpg.Connection):
         self.is_given_up = True
         farewell = asyncio.get_running_loop().create_task(self._say_goodbye())
         _farewells.add(farewell)
-        farewell.add_done_callback(_farewells.discard)
+        farewell.add_done_callback(self._end_farewell)
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature of asyncpg
         """See `asyncpg.Connection`. Returns at once where the connection was given up."""
         if not self.is_given_up:
             await super().close(timeout=timeout)
+
+    def _end_farewell(self, farewell: asyncio.Task[None]) -> None:
+        _farewells.discard(farewell)
+        if not self.is_closed():
+            # The event loop has ended before the farewell has begun.
+            self.terminate()
 
     async def _say_goodbye(self) -> None:
         # Nobody waits for this, and a server that does not answer is no news here. `close` aborts when it fails.

@@ -39,6 +39,7 @@ class DirectLine:
                 "application_name": "cms-service cache",
                 "timezone": "UTC",
                 "jit": "off",
+                "default_transaction_isolation": "read committed",
                 "statement_timeout": str(round(timeout_seconds * 1000)),
                 # A lease need not survive a crash. If it waited for a synchronous standby that is lost, every renewal
                 # would leave a server process behind.

@@ -3,7 +3,6 @@
 from asyncio import CancelledError
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import asyncpg
 from sqlalchemy import Connection, ExceptionContext, event, select
@@ -26,11 +25,12 @@ def create_engine(settings: Settings, primary: Primary | None = None) -> AsyncEn
         raise ValueError("the database URL is not settled yet")
     primary = primary or Primary()
     arguments: dict[str, Any] = {"async_creator_fn": partial(open_connection, settings, primary, "cms-service")}
+    options: dict[str, Any] = {}
     if is_behind_pooler(settings):
-        arguments |= {
-            "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"cms_{uuid4().hex}",
-        }
+        # Statements without a name end with the next one: nothing is left behind on connections of the pooler.
+        arguments |= {"prepared_statement_cache_size": 0, "prepared_statement_name_func": lambda: ""}
+        # Where the settings of a session are not ours to make, each transaction says so itself.
+        options["isolation_level"] = "READ COMMITTED"
     engine = create_async_engine(
         # The address is not among the arguments: `async_creator_fn` knows it.
         "postgresql+asyncpg://",
@@ -41,6 +41,7 @@ def create_engine(settings: Settings, primary: Primary | None = None) -> AsyncEn
         pool_timeout=settings.database_pool_timeout_seconds,
         pool_use_lifo=True,
         hide_parameters=True,
+        **options,
     )
     event.listen(engine.sync_engine, "checkout", partial(_refuse_old_connection, primary))
     event.listen(engine.sync_engine, "handle_error", partial(_leave_useless_connection, primary))

@@ -12,7 +12,7 @@ from sqlalchemy import Dialect, Executable, Select, literal, select, true
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cms_service.core.config import Settings
-from cms_service.core.database.connecting import open_connection
+from cms_service.core.database.connecting import is_behind_pooler, open_connection
 from cms_service.core.database.connection import PostgresConnection
 from cms_service.core.database.primary import IS_IN_RECOVERY, SERVER, Primary, WrongServer
 from cms_service.core.observability import Tracing
@@ -58,6 +58,7 @@ class FastLane:
         purpose: str = "cms-service fast lane",
     ) -> None:
         self._settings = settings
+        self._is_behind_pooler = is_behind_pooler(settings)
         self._primary = primary or Primary()
         self._tracing = tracing
         self._purpose = purpose
@@ -120,7 +121,11 @@ class FastLane:
         connection = await self._borrow()
         self.busy += 1
         try:
-            return await connection.fetchrow(statement.sql, *statement.arguments(values))
+            if not self._is_behind_pooler:
+                return await connection.fetchrow(statement.sql, *statement.arguments(values))
+            # The driver prepares first and executes then: without a transaction, on two servers perhaps.
+            async with connection.transaction(isolation="read_committed"):
+                return await connection.fetchrow(statement.sql, *statement.arguments(values))
         except asyncpg.ReadOnlySQLTransactionError:
             # The session may stay read-only although the server is not any more.
             connection.give_up()
