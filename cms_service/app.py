@@ -86,6 +86,7 @@ from cms_service.services import (
 
 MAX_BODY_BYTES = 64 * 1024
 GENERATED_PASSWORD_BYTES = 18
+RECHECK_CONNECTIONS = 2
 
 
 def create_app(
@@ -134,7 +135,9 @@ def create_app(
     clients = ClientService(credentials, key_usage, issuer)
     directory = UserDirectory(DirectoryRepository(fast_lane))
     authentication = AuthenticationMiddleware(authenticator)
-    readmission = Readmission(authentication.authenticate)
+    # Connections of its own: what is checked again holds locks, for which those of the fast lane may be waiting.
+    recheck_lane = FastLane(settings, primary, tracing, limit=RECHECK_CONNECTIONS, purpose="cms-service recheck")
+    readmission = make_readmission(recheck_lane, memory, token_reader, key_usage)
     housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
     observe_state(
         metrics,
@@ -164,6 +167,7 @@ def create_app(
             await end_tasks(background)
             hasher.close()
             fast_lane.close()
+            recheck_lane.close()
             probe.close()
             await engine.dispose()
             if tracing is not None:
@@ -211,11 +215,19 @@ def create_app(
                 "throttle": throttle,
                 "sign_ins": SignInService(SignInRepository(fast_lane), throttle, hasher, issuer, hearing),
                 "refreshes": RefreshService(RotationRepository(fast_lane), work, issuer),
-                "readiness": Readiness(has_to_leave, probe.check, key_ring).check,
+                "readiness": Readiness(has_to_leave, probe.check, key_ring, hasher).check,
             }
         ),
     )
     return Envelope(litestar, settings, has_to_leave, metrics, tracing)
+
+
+def make_readmission(
+    lane: FastLane, memory: AccessMemory, token_reader: AccessTokenReader, key_usage: KeyUsage
+) -> Readmission:
+    """Authenticates as requests are authenticated, but reads on the connections of `lane`."""
+    reader = AccessReader(memory, SubjectRepository(lane), CredentialRepository(lane))
+    return Readmission(AuthenticationMiddleware(CredentialAuthenticator(token_reader, reader, key_usage)).authenticate)
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -20,7 +20,7 @@ from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_met
 from cms_service.api.request_origin import origin_in, with_origin
 from cms_service.api.unread_body import UnreadBody
 from cms_service.core.config import Settings
-from cms_service.core.exceptions import InternalError, NotFound, ServiceError
+from cms_service.core.exceptions import InternalError, NotFound, ServiceError, ValidationFailed, Violation
 from cms_service.core.observability import PROBES, LoggedRequest, Metrics, RequestSpan, Tracing, request_logger
 
 # No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
@@ -114,7 +114,9 @@ class Envelope:
         return span
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        if not _CANONICAL_PATH.fullmatch(scope.get("raw_path") or scope["path"].encode()):
+        if violation := _host_violation(scope):
+            await _refuse(ValidationFailed(violation), scope, send)
+        elif not _CANONICAL_PATH.fullmatch(scope.get("raw_path") or scope["path"].encode()):
             await _refuse(NotFound(), scope, send)
         elif scope["method"] == "OPTIONS" and not self._is_permitted_preflight(scope):
             await self._answer_options(scope, send)
@@ -165,6 +167,17 @@ def _default_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
         (b"x-frame-options", b"DENY"),
     ]
     return [*headers, (b"strict-transport-security", b"max-age=31536000")] if is_https else headers
+
+
+def _host_violation(scope: HTTPScope) -> Violation | None:
+    """What is wrong with the header Host (RFC 9112, section 3.2)."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) > 1:
+        return Violation("header/Host", "duplicate", "It is given more than once.")
+    # The server shows a missing header as an empty one, which no `http` address allows either (RFC 9110, 4.2.1).
+    if scope["http_version"] == "1.1" and not any(hosts):
+        return Violation("header/Host", "missing", "HTTP/1.1 requires this header.")
+    return None
 
 
 async def _refuse(error: ServiceError, scope: HTTPScope, send: Send) -> None:

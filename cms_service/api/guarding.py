@@ -18,9 +18,10 @@ class Guarding(ReceiveRoutePlugin):
             for handler in route.route_handlers:
                 # Litestar makes those for OPTIONS itself; the envelope answers before they do.
                 if isinstance(handler, delete | get | patch | post | put):
-                    handler.authorize_connection = partial(_authorize, handler)  # type: ignore[method-assign]
+                    handler.authorize_connection = partial(authorize, handler)  # type: ignore[method-assign]
 
 
-async def _authorize(handler: HTTPRouteHandler, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+async def authorize(handler: HTTPRouteHandler, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Return where every guard of the route admits the request. Raises as the guards do."""
     for guard in handler.resolve_guards():
         await guard(connection, handler)  # type: ignore[misc]  # All of ours are coroutines.

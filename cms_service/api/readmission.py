@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 from litestar import Request
 from litestar.types import Scope
 
+from cms_service.api.guarding import authorize
+
 Authenticate: TypeAlias = Callable[[Scope], Awaitable[None]]
 """Puts the caller on the connection, as `AuthenticationMiddleware` does."""
 
@@ -16,8 +18,12 @@ class Readmission:
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
 
-    async def readmit(self, request: Request[Any, Any, Any]) -> None:
-        """Return where the request would be admitted now. Raises as authentication and the guards of the route do."""
+    async def readmit(self, request: Request[Any, Any, Any]) -> bool:
+        """Return whether the caller can do something else now than when it was last admitted.
+
+        Raises as authentication and the guards of the route do, where the request would not be admitted now.
+        """
+        before = request.scope["user"]
         await self._authenticate(request.scope)
-        for guard in request.route_handler.resolve_guards():
-            await guard(request, request.route_handler)  # type: ignore[misc]  # All of ours are coroutines.
+        await authorize(request.route_handler, request)
+        return bool(request.scope["user"] != before)

@@ -93,7 +93,18 @@ _unheard = (
     )
     .scalar_subquery()
 )
-_HEARING = Question(select(cast(_KNOWN, String).label("known"), cast(_unheard, Float).label("seconds")))
+_longest = (
+    select(func.max(func.extract("epoch", CacheLease.expires_at - func.clock_timestamp())))
+    .where(CacheLease.expires_at > func.clock_timestamp())
+    .scalar_subquery()
+)
+_HEARING = Question(
+    select(
+        cast(_KNOWN, String).label("known"),
+        cast(_unheard, Float).label("seconds"),
+        func.coalesce(cast(_longest, Float), 0.0).label("longest_seconds"),
+    )
+)
 
 
 class LeaseRepository:
@@ -121,7 +132,7 @@ class LeaseRepository:
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """What a server says of the caches that have a lease from it."""
+    """The state of the leases that a server has given."""
 
     server: datetime
     """As `Primary` names it."""
@@ -129,6 +140,8 @@ class Heard(msgspec.Struct, frozen=True):
     """The snapshot in which the changes are visible that were asked about."""
     seconds: float | None
     """For how long a cache may still go on without them; None where all have heard."""
+    longest_seconds: float
+    """For how long any cache may go on without hearing more; 0 where there is no lease."""
 
 
 class HearingRepository:
@@ -141,11 +154,7 @@ class HearingRepository:
         """Whether all have heard of what is visible in `known`, or now where it is None."""
         row = await self._lane.ask(_HEARING, known=known)
         assert row is not None, "the statement yields a row"  # noqa: S101 - for the type checker
-        return Heard(row["server"], row["known"], row["seconds"])
-
-    def leave_server(self) -> None:
-        """Ask on new connections, which may lead to another server."""
-        self._lane.close()
+        return Heard(row["server"], row["known"], row["seconds"], row["longest_seconds"])
 
 
 def _read_news(row: Any) -> News:

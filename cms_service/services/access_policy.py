@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -47,9 +48,8 @@ class AccessPolicy:
         granted = set(granted)
         if self._actor.is_system or not granted:
             return
-        held = await self.held()
-        if missing := exceeding(granted, held):
-            raise EscalationRefused(_explain(missing, held))
+        await self._refuse_exceeding(granted)
+        self._work.on_changed_rights(partial(self._refuse_exceeding, granted))
 
     async def refuse_assignments(self, items: Collection[RoleAssignment]) -> None:
         """Let the actor give these roles, on these terms, to anybody: each gives all that it holds and inherits.
@@ -85,6 +85,11 @@ class AccessPolicy:
         if not is_own or self._actor.narrowed_to is not None:
             granted = await self._access.grants_in_prospect(HOLDINGS[subject_type].assignment, subject_id)
             await self.refuse_escalation(Grant(*each) for each in granted)
+
+    async def _refuse_exceeding(self, granted: Collection[Grant]) -> None:
+        held = await self.held()
+        if missing := exceeding(granted, held):
+            raise EscalationRefused(_explain(missing, held))
 
     @asynccontextmanager
     async def withdrawal(self) -> AsyncIterator[None]:

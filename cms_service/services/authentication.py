@@ -78,6 +78,7 @@ class CredentialAuthenticator:
             subject_type=user.subject_type,
             subject_id=user.subject_id,
             permissions=user.permissions,
+            scoped_permissions=user.scoped_permissions,
             session_id=user.session_id,
             authenticated_at=user.authenticated_at,
             credential_id=caller.credential_id,
@@ -109,6 +110,7 @@ class CredentialAuthenticator:
             subject_type=SubjectType.service,
             subject_id=key.service_account_id,
             permissions=narrowed(rights.everywhere, key.narrowed_to),
+            scoped_permissions=rights.within,
             credential_id=key.id,
             narrowed_to=key.narrowed_to,
         )
@@ -124,6 +126,7 @@ class CredentialAuthenticator:
             subject_type=SubjectType.user,
             subject_id=claims.user_id,
             permissions=rights.everywhere,
+            scoped_permissions=rights.within,
             session_id=claims.session_id,
             authenticated_at=claims.authenticated_at,
         )

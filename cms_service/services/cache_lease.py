@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import structlog
 
-from cms_service.core.database import DirectLine, FastLane, Primary, translate_error
+from cms_service.core.database import DirectLine, FastLane, Primary, is_answer, translate_error
 from cms_service.core.dependencies import Clock
 from cms_service.repositories import HearingRepository, LeaseRepository, News
 from cms_service.services.access_memory import AccessMemory
@@ -19,7 +19,7 @@ FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.05, 1.0
 FIRST_POLL_SECONDS = 0.001
 LONGEST_POLL_SECONDS = 0.01
 POLL_ANEW_SECONDS = 0.05
-"""After an attempt that failed: the next one opens a connection."""
+"""After an attempt that failed: the next one may open a connection."""
 MOST_POLLS = 2
 """At once."""
 
@@ -54,8 +54,9 @@ class CacheKeeper:
                     await self._follow(line)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next attempt may succeed
                 self._memory.distrust()
-                # The server may be gone: other connections must not be used after it, either.
-                self._primary.lose()
+                if not is_answer(error):
+                    # The server may be gone: other connections must not be used after it, either.
+                    self._primary.lose()
                 if translate_error(error) is None:
                     _log.exception("cache_not_kept")
                 if self._is_hearing:
@@ -71,12 +72,12 @@ class CacheKeeper:
         leases, lease_id = LeaseRepository(line), uuid4()
         duration = timedelta(seconds=self._lease_seconds)
         seen, server = await leases.begin()
-        self._primary.follow(server)
         self._memory.forget_all()
         try:
             while True:
                 asked_at = self._clock.steady()
                 news = await leases.renew(lease_id, duration, seen)
+                self._primary.follow(server)
                 self._learn(news, asked_at)
                 seen = news.snapshot
                 # What was just forgotten is acknowledged by the next renewal, for which somebody may be waiting.
@@ -118,19 +119,19 @@ class Hearing:
 
     def __init__(self, lane: FastLane, lease_seconds: float, clock: Clock) -> None:
         self._hearing = HearingRepository(lane)
-        self._lease_seconds = lease_seconds
+        self._lease_seconds = self._longest_seconds = lease_seconds
         self._clock = clock
         # Those who wait must not take the connections of those who ask who is calling.
         self._turn = asyncio.Semaphore(MOST_POLLS)
 
     async def complete(self, server: datetime | None) -> None:
-        """Until all have heard of what is committed now; those that are deaf lose their leases meanwhile.
+        """Until all have heard of what is committed now. Caches that cannot hear lose their leases meanwhile.
 
         Only the server that has committed a change knows who has heard of it: a standby, or another primary, may not
         know of the change at all. Where that server is not reached, all leases are waited out.
         """
         known: str | None = None
-        deadline = self._clock.steady() + self._lease_seconds
+        deadline = self._clock.steady() + self._longest_seconds
         poll_seconds = FIRST_POLL_SECONDS
         while (left := deadline - self._clock.steady()) > 0:
             try:
@@ -141,14 +142,16 @@ class Hearing:
                     _log.exception("hearing_not_asked")
                 poll_seconds = POLL_ANEW_SECONDS
             else:
-                if server is not None and heard.server != server:
-                    self._hearing.leave_server()
+                # Snapshots of two servers cannot be compared.
+                server = server or heard.server
+                if heard.server != server:
                     poll_seconds = POLL_ANEW_SECONDS
-                elif heard.seconds is None:
-                    return
                 else:
-                    known = heard.known
                     # Another process may have longer leases than this one.
+                    self._longest_seconds = max(self._lease_seconds, heard.longest_seconds)
+                    if heard.seconds is None:
+                        return
+                    known = heard.known
                     deadline = self._clock.steady() + heard.seconds
             await asyncio.sleep(min(poll_seconds, left))
             poll_seconds = min(1.5 * poll_seconds, LONGEST_POLL_SECONDS)

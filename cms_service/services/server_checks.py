@@ -10,8 +10,8 @@ from cms_service.services._findings import GRANT_ADVICE, fail, ok, warn
 
 OLDEST_VERSION = 15
 NOTICEABLE_SKEW_SECONDS = 2.0
-CONNECTIONS_BESIDE_POOLS = 2
-"""Of each worker: the direct line, and the one that readiness asks on."""
+CONNECTIONS_BESIDE_POOLS = 4
+"""Of each worker: the direct line, one for readiness, and two for looking at callers again before they write."""
 REPLICAS_AT_ONCE = 2
 """A rolling update runs the new one beside the old one."""
 
@@ -36,6 +36,12 @@ def check_servers(
 def _reach(check: str, variable: str, server: ServerFacts | Unreachable) -> Finding:
     if isinstance(server, Unreachable) and server.is_refused:
         return fail(check, f"{server.address}: {server.reason}", "GRANT CONNECT ON DATABASE to that role.")
+    if isinstance(server, Unreachable) and server.is_local:
+        return fail(
+            check,
+            f"{server.address}: {server.reason}",
+            "Let HOME be a folder that this user can read, or name the files in PGSSLCERT, PGSSLKEY and PGSSLROOTCERT.",
+        )
     if isinstance(server, Unreachable):
         return fail(
             check,

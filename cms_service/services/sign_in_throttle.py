@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from uuid import UUID
 
 import msgspec
@@ -34,6 +34,7 @@ ATTEMPTS_FORGOTTEN_AFTER = timedelta(days=1)
 NETWORK_FORGOTTEN_AFTER = timedelta(hours=1)
 UNLIMITED = 2**30
 IPV6_NETWORK_BITS = 64
+_ENDS_WITH_IPV4 = (IPv6Network("::/96"), IPv6Network("64:ff9b::/96"))
 """What one subscriber has at the least."""
 
 PATIENCE_SECONDS = 1.0
@@ -182,11 +183,25 @@ class SignInThrottle:
 
 
 def network_of(ip: str | None) -> str:
-    """The network that one subscriber has: an IPv4 address, or the first half of an IPv6 address."""
+    """The network that one subscriber has: an IPv4 address, or the first half of an IPv6 address.
+
+    An IPv6 address that stands for an IPv4 address counts as that one: mapped or compatible (RFC 4291, 2.5.5), behind
+    NAT64 (RFC 6052, 2.1), or 6to4 (RFC 3056, 2).
+    """
     address = ip_address(ip) if ip else None
+    if isinstance(address, IPv6Address):
+        address = _ipv4_within(address) or address
     if isinstance(address, IPv6Address):
         return f"{IPv6Address(int(address) >> IPV6_NETWORK_BITS << IPV6_NETWORK_BITS)}/{IPV6_NETWORK_BITS}"
     return str(address)
+
+
+def _ipv4_within(address: IPv6Address) -> IPv4Address | None:
+    if address.is_loopback or address.is_unspecified:
+        return None
+    if any(address in network for network in _ENDS_WITH_IPV4):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _counter(purpose: Purpose, subject: bytes, *, most_failures: int) -> Counter:

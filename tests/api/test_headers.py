@@ -1,9 +1,13 @@
 """What every answer carries, as it arrives through the real server."""
 
+import asyncio
+import json
+
 import httpx
 import pytest
 
 from tests.factories import unique
+from tests.fixtures import Service
 
 SAFE = {
     "cache-control": "no-store",
@@ -91,3 +95,30 @@ async def test_no_page_may_call_when_no_origin_is_configured(client: httpx.Async
         await client.options("/health/live", headers=headers),
     ):
         assert not [name for name in response.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize(
+    ("version", "hosts", "status", "code"),
+    [
+        ("1.1", [], 400, "missing"),
+        ("1.1", [""], 400, "missing"),
+        ("1.1", ["a.example", "b.example"], 400, "duplicate"),
+        ("1.1", ["a.example", "a.example"], 400, "duplicate"),
+        ("1.1", ["a.example"], 200, None),
+        ("1.0", [], 200, None),
+    ],
+)
+async def test_request_names_its_host_once(
+    service: Service, version: str, hosts: list[str], status: int, code: str | None
+) -> None:
+    """RFC 9112, section 3.2."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    lines = [f"GET /health/live HTTP/{version}", *(f"Host: {host}" for host in hosts), "Connection: close", "", ""]
+    writer.write("\r\n".join(lines).encode())
+    answer = await reader.read()
+    writer.close()
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == status
+    if code is not None:
+        assert [(error["pointer"], error["code"]) for error in json.loads(body)["errors"]] == [("header/Host", code)]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import msgspec
 import pytest
 
 from tests.api import given
@@ -17,7 +18,7 @@ from tests.api.problems import code_of
 from tests.api.test_audit_events import rows_of
 from tests.api.writes import USERS, WRITES, Write, operation_id_of
 from tests.eventually import eventually
-from tests.factories import unique
+from tests.factories import RoleCreateFactory, unique
 from tests.fixtures import Caller, Database, Register
 
 End: TypeAlias = Callable[[asyncpg.Connection, Caller], Awaitable[object]]
@@ -48,11 +49,10 @@ async def held_up(
     """The answer to a request that waits for the lock until the block ends."""
     holder = await database.connect()
     try:
-        async with holder.transaction():
-            await holder.execute(lock)
-            answer = asyncio.ensure_future(sending)
-            await eventually(lambda: db.fetchval(WAITING))
-            yield answer
+        await holder.execute(f"BEGIN; {lock}")
+        answer = asyncio.ensure_future(sending)
+        await eventually(lambda: db.fetchval(WAITING))
+        yield answer
     finally:
         await holder.close()
 
@@ -122,3 +122,44 @@ async def test_nothing_is_written_when_the_account_or_its_role_ends_meanwhile(
 
     assert code_of(answer, status) == code
     assert recorded == on_record
+
+
+async def role_created(actor: Caller, permission_id: str, _: str) -> tuple[Awaitable[httpx.Response], str]:
+    body = msgspec.to_builtins(RoleCreateFactory.build(permission_ids=[permission_id]))
+    columns = "(id, name, title, description)"
+    lock = f"INSERT INTO roles {columns} VALUES (gen_random_uuid(), '{body['name']}', '', '')"  # noqa: S608 - our own
+    return actor.post("/api/v1/roles", body), lock
+
+
+async def role_assigned(actor: Caller, _: str, role_id: str) -> tuple[Awaitable[httpx.Response], str]:
+    lock = f"SELECT 1 FROM users WHERE id = '{actor.id}' FOR UPDATE"  # noqa: S608 - a UUID
+    return actor.put(f"{USERS}/{actor.id}/roles/{role_id}", {"scope": "site:blog"}, if_match="*"), lock
+
+
+async def permission_granted(actor: Caller, permission_id: str, role_id: str) -> tuple[Awaitable[httpx.Response], str]:
+    lock = f"SELECT 1 FROM roles WHERE id = '{role_id}' FOR UPDATE"  # noqa: S608 - a UUID
+    return actor.put(f"/api/v1/roles/{role_id}/permissions/{permission_id}", if_match="*"), lock
+
+
+@pytest.mark.parametrize("grant", [role_created, role_assigned, permission_granted])
+async def test_nothing_is_granted_that_the_actor_has_lost_meanwhile(
+    grant: Callable[[Caller, str, str], Awaitable[tuple[Awaitable[httpx.Response], str]]],
+    admin: Caller,
+    register: Register,
+    database: Database,
+    db: asyncpg.Connection,
+) -> None:
+    """The permission to grant stays, so that the route is still open to the actor."""
+    actor = await given.caller(admin, register, "roles:create", "roles:update", "users:assign_roles")
+    giving, other = await given.role(admin, "users:read"), await given.role(admin)
+    await given.assignment(admin, actor.id, giving["id"])
+    (permission_id,) = await given.permission_ids(admin, ["users:read"])
+    role_id = other["id"] if grant is permission_granted else giving["id"]
+    request, lock = await grant(actor, permission_id, role_id)
+    assert (await actor.get(f"{USERS}?limit=1")).is_success
+
+    async with held_up(database, db, lock, request) as answer:
+        await db.execute("DELETE FROM user_roles WHERE role_id = $1", UUID(giving["id"]))
+        await eventually(lambda: is_refused(actor, f"{USERS}?limit=1"))
+
+    assert code_of(await answer, 403) == "escalation_refused"

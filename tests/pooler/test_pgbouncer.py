@@ -57,7 +57,11 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
         async with AsyncExitStack() as stack:
             stack.enter_context(pooler)
             direct = await stack.enter_async_context(running_service(service_environ(database, **IMPATIENCE), tmp_path))
-            overrides = {"database_url": pooler.url_of(database.url), "public_url": direct.url}
+            overrides = {
+                "database_url": pooler.url_of(database.url),
+                "database_direct_url": database.url,
+                "public_url": direct.url,
+            }
             environ = service_environ(database, **IMPATIENCE, **overrides)
             pooled = await stack.enter_async_context(running_service(environ, tmp_path))
             http = await stack.enter_async_context(direct.client())

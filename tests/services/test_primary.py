@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 
 from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import (
+    ACCESS_CHANNEL,
+    DirectLine,
     FastLane,
     OtherServerReached,
     Primary,
@@ -26,6 +28,7 @@ from cms_service.core.database import (
     unit_of_work,
 )
 from cms_service.core.exceptions import ServiceUnavailable
+from cms_service.repositories import LeaseRepository
 from cms_service.services import Hearing
 from tests.clocks import SetClock
 from tests.eventually import eventually
@@ -98,12 +101,12 @@ def test_epoch_ends_whenever_connections_may_lead_to_an_old_server() -> None:
     primary = Primary()
     epochs = []
     steps: list[Callable[[], None]] = [
-        lambda: primary.follow(ANOTHER),  # Nobody knew before where connections should lead.
+        primary.lose,  # There was no line.
+        lambda: primary.follow(ANOTHER),
         primary.lose,
         primary.lose,
         lambda: primary.follow(ANOTHER),
         primary.lose,
-        lambda: primary.follow(ANOTHER + timedelta(days=1)),
         primary.leave,
         primary.leave,  # Only a moment later.
     ]
@@ -111,7 +114,7 @@ def test_epoch_ends_whenever_connections_may_lead_to_an_old_server() -> None:
         step()
         epochs.append(primary.epoch)
 
-    assert epochs == [1, 2, 2, 2, 3, 4, 5, 5]
+    assert epochs == [0, 0, 1, 1, 1, 2, 3, 3]
 
 
 @both_ways
@@ -128,12 +131,13 @@ async def test_connection_to_another_server_is_refused(settings: Settings, serve
         assert await ask(PID)
 
 
-async def test_work_behind_a_pooler_is_refused_when_its_transaction_is_on_another_server(
-    settings: Settings, server: datetime
+@both_ways
+async def test_statement_behind_a_pooler_is_refused_when_its_transaction_is_on_another_server(
+    settings: Settings, server: datetime, way: Any
 ) -> None:
     """A connection to a pooler leads to no server in particular."""
     primary = Primary()
-    async with by_unit_of_work(behind_pooler(settings), primary) as ask:
+    async with way(behind_pooler(settings), primary) as ask:
         assert await ask(PID)
         primary.follow(ANOTHER)
         with pytest.raises(OtherServerReached):
@@ -142,6 +146,22 @@ async def test_work_behind_a_pooler_is_refused_when_its_transaction_is_on_anothe
         primary.follow(server)
 
         assert await ask(PID)
+
+
+@both_ways
+async def test_connection_is_not_used_again_when_the_lease_turns_out_to_be_from_another_server(
+    settings: Settings, server: datetime, way: Any
+) -> None:
+    """It was opened while there was no lease."""
+    primary = Primary()
+    async with way(settings, primary) as ask:
+        pid = await ask(PID)
+        primary.follow(ANOTHER)
+        with pytest.raises(OtherServerReached):
+            await ask(PID)
+
+        primary.follow(server)
+        assert await ask(PID) != pid
 
 
 @both_ways
@@ -241,6 +261,33 @@ async def test_answer_of_another_server_is_not_taken(settings: Settings, server:
     for question in (something, nothing):
         with pytest.raises(OtherServerReached):
             await lane.ask(question)
+    lane.close()
+
+
+async def test_all_leases_are_waited_out_when_nobody_can_be_asked_any_more(
+    settings: Settings, server: datetime
+) -> None:
+    """Also those of processes with other settings, which are longer."""
+    clock = SetClock(0)
+    async with DirectLine.open(settings, ACCESS_CHANNEL, 10) as line:
+        leases, lease_id = LeaseRepository(line), uuid4()
+        seen, _ = await leases.begin()
+        await leases.renew(lease_id, timedelta(seconds=3600), seen)
+        primary = Primary()
+        lane = FastLane(settings, primary)
+        hearing = Hearing(lane, 1.0, clock)
+        await hearing.complete(server)
+        primary.follow(ANOTHER)
+
+        waiting = asyncio.ensure_future(hearing.complete(server))
+        await asyncio.sleep(0)
+        clock.seconds = 1.0
+        _, unfinished = await asyncio.wait([waiting], timeout=0.5)
+
+        assert unfinished == {waiting}
+        clock.seconds = 3600.0
+        await waiting
+        await leases.give_back(lease_id)
     lane.close()
 
 

@@ -9,7 +9,7 @@ from cms_service.core.config import load_settings
 from cms_service.core.database import DatabaseProbe, create_engine
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 from cms_service.operating import signing_keys
-from cms_service.parts import make_key_ring
+from cms_service.parts import make_key_ring, make_password_hasher
 from cms_service.services import Readiness
 from tests.fixtures import Database, DatabaseFactory, service_environ
 
@@ -22,13 +22,15 @@ async def ask(database: Database, *, has_to_leave: bool = False, **overrides: st
     """Why the process is not ready, if it is not, and whether its metrics say that the database is."""
     settings = load_settings(service_environ(database, **overrides))
     engine, probe = create_engine(settings), DatabaseProbe(settings)
-    readiness = Readiness(lambda: has_to_leave, probe.check, make_key_ring(settings, engine))
+    hasher = make_password_hasher(settings)
+    readiness = Readiness(lambda: has_to_leave, probe.check, make_key_ring(settings, engine), hasher)
     refusal: Refusal | None = None
     try:
         await readiness.check()
     except ServiceUnavailable as error:
         refusal = type(error), str(error), error.retry_after_seconds
     database_is_ready = await probe.is_ready()
+    hasher.close()
     probe.close()
     await engine.dispose()
     return refusal, database_is_ready

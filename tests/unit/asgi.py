@@ -77,7 +77,10 @@ async def exchange(
         "path": unquote(path),
         "raw_path": path.encode(),
         "query_string": query.encode("latin-1"),
-        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in pairs],
+        "headers": [
+            (b"host", b"127.0.0.1"),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in pairs),
+        ],
         "client": (client, 4711),
         "server": ("127.0.0.1", 8000),
         "scheme": "http",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cms_service.core.config import load_settings
-from cms_service.core.database import create_engine, direct_url, running_database
+from cms_service.core.database import create_engine, direct_url, running_database, shown_address
 
 NAMED = "postgresql+asyncpg://cms@db.internal/cms"
 
@@ -27,6 +27,21 @@ def test_no_database_is_used_before_it_is_known_which() -> None:
         create_engine(settings)
     with pytest.raises(ValueError, match="not running yet; use running_database"):
         direct_url(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+asyncpg://cms:secret@h/d", "h:5432/d as cms"),
+        ("postgresql+asyncpg://cms:secret@h:1/d?ssl=require", "h:1/d as cms"),
+        ("postgresql+asyncpg://h,i:1/d", "h:5432,i:1/d as the default user"),
+        ("postgresql+asyncpg://c%40s:se%3Acret@[::1],[::2]:1/d", "[::1]:5432,[::2]:1/d as c@s"),
+        ("postgresql+asyncpg://cms@/d?host=/run/postgresql&port=5433", "/run/postgresql:5433/d as cms"),
+        ("postgresql+asyncpg:///d", "localhost:5432/d as the default user"),
+    ],
+)
+def test_address_is_shown_without_its_secret(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
 
 
 def test_work_that_needs_a_session_of_its_own_goes_past_the_pooler() -> None:

@@ -1,11 +1,12 @@
 import asyncio
+import os
 from collections.abc import Iterator
 from threading import Event
 
 import argon2
 import pytest
 
-from cms_service.core.exceptions import Overloaded
+from cms_service.core.exceptions import Overloaded, ServiceUnavailable
 from cms_service.core.security import ARGON2ID, PasswordHasher
 
 CHEAP = argon2.profiles.CHEAPEST
@@ -54,6 +55,30 @@ async def test_hash_needs_renewal_when_made_with_other_parameters(hasher: Passwo
     assert not (await hasher.check(own, PASSWORD)).needs_rehash
     assert (await hasher.check(foreign, PASSWORD)).needs_rehash
     assert not (await hasher.check(foreign, "wrong")).needs_rehash
+
+
+async def test_nothing_is_usable_when_the_system_lets_no_thread_run(
+    hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+
+    for attempt in (hasher.check_usable(), hasher.hash(PASSWORD), hasher.check(None, PASSWORD), hasher.check_usable()):
+        with pytest.raises(ServiceUnavailable, match="Passwords cannot be hashed"):
+            await attempt
+    assert (hasher.running, hasher.waiting) == (0, 0)
+
+
+async def test_usable_hasher_does_not_wait_for_passwords_to_say_so(hasher: PasswordHasher) -> None:
+    await hasher.check_usable()
+    is_over = Event()
+    hasher._threads.submit(is_over.wait)
+
+    await hasher.check_usable()
+
+    is_over.set()
 
 
 @pytest.mark.parametrize("stored", [None, "", "!", "$argon2id$v=19$m=8,t=1,p=1$AAAA", "$2b$12$abcdefghijklmnopqrstuv"])

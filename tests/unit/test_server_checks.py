@@ -13,7 +13,7 @@ from cms_service.services import check_servers
 from tests.findings import verdicts_of
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
-NEEDED = 22
+NEEDED = 26
 """Connections of one replica with the settings below."""
 SETTINGS = load_settings(
     {

@@ -223,6 +223,10 @@ def test_secret_is_refused_when_it_is_reused_or_weak(environ: dict[str, str], co
         "postgresql://cms:Zq81/canary@h/d",
         "postgresql://cms:Zq81-canary@/d",
         "postgresql://cms:Zq81-canary@h/d?target_session_attrs=any",
+        "postgresql://cms:Zq81-canary@h/d?target_session_attrs=prefer-standby",
+        "postgresql://cms:Zq81-canary@h,i:0/d",
+        "postgresql://cms:Zq81-canary@h,i:x/d",
+        "postgresql://cms:Zq81-canary@h,/d",
         "Zq81-canary",
     ],
 )
@@ -240,6 +244,11 @@ def test_database_url_is_refused_without_being_shown(url: str) -> None:
         ("postgresql://h:5433/d?sslmode=require", "postgresql+asyncpg://h:5433/d?ssl=require"),
         ("postgresql:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=/run/postgresql"),
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
+        ("postgresql://u@h:5433,i/d", "postgresql+asyncpg://u@h:5433,i/d"),
+        ("postgresql://[::1]:5433,[::2]/d", "postgresql+asyncpg://[::1]:5433,[::2]/d"),
+        ("postgresql:///d?host=/a,/b&port=1,2", "postgresql+asyncpg:///d?host=/a,/b&port=1%2C2"),
+        ("postgresql://h/d?target_session_attrs=primary", "postgresql+asyncpg://h/d"),
+        ("postgresql://h/d?target_session_attrs=read-write", "postgresql+asyncpg://h/d"),
     ],
 )
 def test_database_url_is_understood_in_the_usual_spellings(given: str, used: str) -> None:
@@ -316,6 +325,19 @@ def test_dotenv_is_read_in_development_and_yields_to_the_environment(
 
 
 @pytest.mark.parametrize("line", ["CMS_ENV=production", ""])
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o602, True), (0o666, True), (0o644, False), (0o660, False)])
+def test_env_file_is_refused_when_everybody_can_change_it(tmp_path: Path, mode: int, is_refused: bool) -> None:
+    path = tmp_path / ".env"
+    path.write_text("CMS_ENV=development\n")
+    path.chmod(mode)
+
+    if is_refused:
+        with pytest.raises(ConfigurationError, match="can be changed by everybody on this machine"):
+            read_environment(tmp_path)
+    else:
+        assert read_environment(tmp_path)["CMS_ENV"] == "development"
+
+
 def test_dotenv_is_ignored_when_it_is_not_development(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:

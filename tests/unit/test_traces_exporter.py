@@ -119,6 +119,9 @@ def test_what_the_specification_allows_is_used(
         (TOKEN[:-1], "CMS_METRICS_TOKEN is too short (31 characters); expected at least 32"),
         (f"changeme{TOKEN}", "CMS_METRICS_TOKEN is a placeholder; expected"),
         (f"{TOKEN} {TOKEN}", "CMS_METRICS_TOKEN has a character that no bearer token has; expected"),
+        ("a" * 32, "CMS_METRICS_TOKEN is predictable; expected"),
+        ("abcdef" * 6, "CMS_METRICS_TOKEN is predictable; expected"),
+        ("0123456789abcdef" * 2, "CMS_METRICS_TOKEN is predictable; expected"),
         (KEY, "CMS_SECRET_KEY equals CMS_METRICS_TOKEN; expected two different secrets."),
     ],
 )

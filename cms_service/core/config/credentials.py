@@ -15,6 +15,8 @@ from cms_service.core.exceptions import ConfigurationError
 
 _MINIMUM_KEY_BYTES = 32
 _MINIMUM_TOKEN_CHARACTERS = 32
+_MINIMUM_TOKEN_VALUES = 7
+"""Different characters. 32 random hexadecimal digits have fewer once in 10^9 tokens."""
 _MINIMUM_PASSWORD_CHARACTERS = 8
 """The least that any deployment accepts; the policy, which may ask for more, is applied when the account is made."""
 _MAXIMUM_PASSWORD_CHARACTERS = 128
@@ -68,6 +70,8 @@ def bearer_token() -> Parser:
             raise Unusable("is a placeholder")
         if len(text) < _MINIMUM_TOKEN_CHARACTERS:
             raise Unusable(f"is too short ({len(text)} characters)")
+        if len(set(text)) < _MINIMUM_TOKEN_VALUES or _is_periodic(text):
+            raise Unusable("is predictable")
         # What a header can carry (RFC 6750 §2.1).
         if not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", text):
             raise Unusable("has a character that no bearer token has")
@@ -77,23 +81,34 @@ def bearer_token() -> Parser:
 
 
 def postgres_url() -> Parser:
-    """Accept the usual spellings and return the one that SQLAlchemy's asyncpg dialect takes."""
+    """Accept the usual spellings and return the one that SQLAlchemy's asyncpg dialect takes.
+
+    There may be several hosts, separated by commas. `target_session_attrs` is accepted where it asks for a primary, and
+    left out: every connection is made to a primary.
+    """
 
     def parse(text: str) -> str:
         parts = urlsplit(text)
         options = {"ssl" if name == "sslmode" else name: value for name, value in parse_qsl(parts.query)}
+        hosts = parts.netloc.rpartition("@")[2].split(",")
         is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+asyncpg"}
-        # Reading `port` raises ValueError when it is not a port.
-        if not is_postgres or not parts.path.strip("/") or parts.port == 0:
+        if not is_postgres or not parts.path.strip("/") or not all(map(_is_host, hosts)):
             raise ValueError
-        if unknown := options.keys() - {"host", "port", "ssl"}:
+        if unknown := options.keys() - {"host", "port", "ssl", "target_session_attrs"}:
             raise Unusable(f"has the option {min(unknown)!r}, which is not known")
-        if not (parts.hostname or "host" in options):
+        if options.pop("target_session_attrs", "primary") not in {"primary", "read-write"}:
+            raise Unusable("asks for a server that need not be the primary")
+        if not all(hosts) and "host" not in options:
             raise Unusable("names no host")
         query = f"?{urlencode(options, safe='/')}" if options else ""
         return f"postgresql+asyncpg://{parts.netloc}{parts.path}{query}"
 
     return Parser("postgresql://user:password@host:5432/database, with ?sslmode=… at most", parse)
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a host with a port, or without one. Raises ValueError where that is no port."""
+    return urlsplit(f"//{text}").port != 0
 
 
 def is_placeholder(text: str) -> bool:
@@ -170,6 +185,11 @@ def _is_predictable(key: bytes) -> bool:
     """Whether the bytes show a pattern that 32 random bytes show less than once in 10^12 keys."""
     steps = {(later - earlier) % 256 for earlier, later in pairwise(key)}
     has_few_values = len(set(key)) < _MINIMUM_KEY_BYTES / 2 or len(steps) < _MINIMUM_KEY_BYTES / 4
-    is_periodic = (key + key).find(key, 1) < len(key)
     is_text = key.isascii() and key.decode("ascii").isprintable()
-    return has_few_values or is_periodic or is_text
+    return has_few_values or _is_periodic(key) or is_text
+
+
+def _is_periodic(text: str | bytes) -> bool:
+    """Whether it is some part of itself, again and again."""
+    # A text is found in its double before the end only where a shift leaves it as it is.
+    return (text + text).find(text, 1) < len(text)  # type: ignore[operator,arg-type]

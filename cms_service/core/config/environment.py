@@ -1,6 +1,7 @@
 """From the process's environment to Settings, in two steps, so that tests need only the second."""
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -35,12 +36,15 @@ def read_environment(directory: Path | None = None) -> dict[str, str]:
     path = (directory or Path.cwd()) / ".env"
     try:
         file = dotenv_values(path, interpolate=False) if path.is_file() else {}
+        is_open = bool(file) and path.stat().st_mode & stat.S_IWOTH != 0
     except (OSError, UnicodeDecodeError):
         raise ConfigurationError(
             f"{path} cannot be read; expected UTF-8 text with a NAME=value on each line."
         ) from None
     both = {name: value for name, value in file.items() if name.startswith(_PREFIX) and value} | own
     is_development = both.get("CMS_ENV", "").strip().lower() == Environment.DEVELOPMENT
+    if is_development and is_open:
+        raise ConfigurationError(f"{path} can be changed by everybody on this machine; run `chmod o-w {path}`.")
     return both if is_development else own
 
 

@@ -4,7 +4,7 @@ from cms_service.core.database.connecting import driver_url, shown_address
 from cms_service.core.database.direct_line import ACCESS_CHANNEL, DirectLine
 from cms_service.core.database.embedded import EmbeddedPostgres, end_with_parent
 from cms_service.core.database.engine import create_engine, for_reading, read_only
-from cms_service.core.database.errors import UNIQUENESS, translate_error
+from cms_service.core.database.errors import UNIQUENESS, is_answer, translate_error
 from cms_service.core.database.fast_lane import FastLane, Question, Statement
 from cms_service.core.database.inspection import ServerFacts, Unreachable, inspect_server
 from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
@@ -61,6 +61,7 @@ __all__ = [
     "for_reading",
     "head_revision",
     "inspect_server",
+    "is_answer",
     "is_current",
     "is_newer",
     "migration_connection",

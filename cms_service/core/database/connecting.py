@@ -1,13 +1,12 @@
 """How this service connects to PostgreSQL: it fails fast, whatever PostgreSQL does."""
 
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 from asyncpg.exceptions import TargetServerAttributeNotMatched
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
 from cms_service.core.config import Settings
 from cms_service.core.database.connection import PostgresConnection
@@ -17,7 +16,17 @@ CLIENT_TIMEOUT_MARGIN_SECONDS = 0.25
 """The server cancels a slow statement first; the client gives up only on a server that does not answer at all."""
 
 
-_ORIGIN = str(select(IS_IN_RECOVERY, SERVER))
+ORIGIN = str(select(IS_IN_RECOVERY, SERVER))
+"""What `Primary.check` wants to know."""
+
+
+class UnreadableFile(ConnectionError):
+    """The fault of this machine, not of PostgreSQL."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"this user may not read {path}, where the driver looks for keys and certificates")
+
+
 ATTEMPTS = 3
 """To open a connection, while the server is changing."""
 
@@ -40,9 +49,18 @@ def driver_url(url: str) -> str:
 
 def shown_address(url: str) -> str:
     """As an operator reads it, without the password and without what else a URL may carry."""
-    parts = make_url(url)
-    host = parts.host or parts.query.get("host") or "localhost"
-    return f"{host}:{parts.port or 5432}/{parts.database} as {unquote(parts.username or 'the default user')}"
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query))
+    account, _, hosts = parts.netloc.rpartition("@")
+    port = options.get("port", "5432")
+    shown = [_with_port(host, port) for host in (hosts or options.get("host", "localhost")).split(",")]
+    user = unquote(account.partition(":")[0]) or "the default user"
+    return f"{','.join(shown)}/{unquote(parts.path.lstrip('/'))} as {user}"
+
+
+def _with_port(host: str, port: str) -> str:
+    """An IPv6 address has colons of its own, within brackets."""
+    return host if host.rpartition("]")[2].count(":") == 1 else f"{host}:{port}"
 
 
 async def open_connection(settings: Settings, primary: Primary, purpose: str) -> PostgresConnection:
@@ -57,12 +75,12 @@ async def open_connection(settings: Settings, primary: Primary, purpose: str) ->
         epoch = primary.epoch
         if is_behind_pooler(settings):
             # A pooler may choose another server for each transaction, so it would say nothing to ask now.
-            connection = await _connect(url, SessionAttribute.any, arguments)
+            connection = await connect(url, **arguments)
         else:
             connection = await connect_to_primary(url, **arguments)
             try:
-                [origin] = await connection.fetch(_ORIGIN)
-                connection.server = primary.check(origin)
+                [origin] = await connection.fetch(ORIGIN)
+                connection.home = connection.server = primary.check(origin)
             except BaseException:
                 connection.give_up()
                 raise
@@ -75,18 +93,30 @@ async def open_connection(settings: Settings, primary: Primary, purpose: str) ->
 
 
 async def connect_to_primary(url: str, **arguments: Any) -> PostgresConnection:
-    """A connection to a server that is not in recovery. Raises as `open_connection` does."""
+    """A connection to a server that is not in recovery, of the hosts of the URL. Raises as `open_connection` does."""
     try:
         # A server does not go back into recovery without ending its connections: to ask once is enough.
-        return await _connect(url, SessionAttribute.primary, arguments)
+        return await connect(url, SessionAttribute.primary, **arguments)
     except TargetServerAttributeNotMatched as error:
         raise StandbyReached from error
 
 
-async def _connect(url: str, target: SessionAttribute, arguments: dict[str, Any]) -> PostgresConnection:
-    return await asyncpg.connect(
-        driver_url(url), connection_class=PostgresConnection, target_session_attrs=target, **arguments
-    )
+async def connect(url: str, target: SessionAttribute = SessionAttribute.any, **arguments: Any) -> PostgresConnection:
+    """A connection to a server of this kind.
+
+    Raises:
+        UnreadableFile: the driver looks for keys and certificates in a place that this user may not read.
+        TargetServerAttributeNotMatched, TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError: as the
+            driver does.
+    """
+    try:
+        return await asyncpg.connect(
+            driver_url(url), connection_class=PostgresConnection, target_session_attrs=target, **arguments
+        )
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        raise UnreadableFile(error.filename) from error
 
 
 def _arguments(settings: Settings, purpose: str) -> dict[str, Any]:

@@ -20,10 +20,12 @@ class PostgresConnection(asyncpg.Connection):
         super().__init__(*args, **kwargs)
         self.epoch = 0
         """See `Primary.epoch`."""
+        self.home: datetime | None = None
+        """The server, as `primary.SERVER` names it; None behind a pooler."""
         self.server: datetime | None = None
-        """See `primary.SERVER`. Behind a pooler, the one of the present transaction."""
+        """The server of the present transaction."""
         self.is_new = True
-        """Whether nothing but its server was asked so far."""
+        """False after the first checkout."""
         self.is_given_up = False
 
     def give_up(self) -> None:

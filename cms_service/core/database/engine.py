@@ -43,7 +43,7 @@ def create_engine(settings: Settings, primary: Primary | None = None) -> AsyncEn
         hide_parameters=True,
         **options,
     )
-    event.listen(engine.sync_engine, "checkout", partial(_refuse_old_connection, primary))
+    event.listen(engine.sync_engine, "checkout", partial(_refuse_useless_connection, primary))
     event.listen(engine.sync_engine, "handle_error", partial(_leave_useless_connection, primary))
     if is_behind_pooler(settings):
         event.listen(engine.sync_engine, "begin", partial(_refuse_wrong_server, primary))
@@ -70,20 +70,20 @@ def driver_connection_of(connection: Any) -> PostgresConnection:
     return driver_connection
 
 
-def _refuse_old_connection(primary: Primary, dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
-    """Let the pool replace a connection that is closed or may lead to an old server.
+def _refuse_useless_connection(
+    primary: Primary, dbapi_connection: Any, _entry: ConnectionPoolEntry, _proxy: Any
+) -> None:
+    """Let the pool replace a connection that is closed or may lead to the wrong server.
 
     It costs no round trip, unlike a pre-ping.
     """
     connection = driver_connection_of(dbapi_connection)
     is_new, connection.is_new = connection.is_new, False
-    if connection.epoch != primary.epoch:
+    if not primary.is_reached_by(connection):
         connection.give_up()
-        if is_new:
-            # SQLAlchemy tries once more, and takes the second refusal for a mistake of ours.
-            raise ServerChanging
     if connection.is_given_up or connection.is_closed():
-        raise DisconnectionError("closed by the server, or opened before the last failover")
+        # SQLAlchemy opens another one, but takes the second refusal for a mistake of ours.
+        raise ServerChanging if is_new else DisconnectionError("closed, or opened before the last failover")
 
 
 def _leave_useless_connection(primary: Primary, context: ExceptionContext) -> None:

@@ -33,6 +33,7 @@ UNIQUENESS: dict[str, type[Conflict]] = {
 CONFLICTS = frozenset({"23505", "23503", "23P01", "23001"})
 AWAY = frozenset({"40001", "40P01", "55P03", "55000", "3D000", "25006"})
 AWAY_CLASSES = frozenset({"08", "28", "53", "57", "58"})
+ENDS_CONNECTION_CLASSES = frozenset({"08", "57", "58"})
 NOT_MIGRATED = frozenset({"42P01", "42703"})
 """A table or a column that is not there yet: this version was started before its migrations."""
 
@@ -55,6 +56,11 @@ def translate_error(error: BaseException) -> ServiceError | None:
             case _ if _is_lost(cause):
                 return _away()
     return None
+
+
+def is_answer(error: BaseException) -> bool:
+    """Whether the server is there, and has only refused a statement."""
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] not in ENDS_CONNECTION_CLASSES
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -12,7 +12,7 @@ from sqlalchemy import Dialect, Executable, Select, literal, select, true
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cms_service.core.config import Settings
-from cms_service.core.database.connecting import is_behind_pooler, open_connection
+from cms_service.core.database.connecting import ORIGIN, is_behind_pooler, open_connection
 from cms_service.core.database.connection import PostgresConnection
 from cms_service.core.database.primary import IS_IN_RECOVERY, SERVER, Primary, WrongServer
 from cms_service.core.observability import Tracing
@@ -88,16 +88,12 @@ class FastLane:
         Raises:
             WrongServer: the connections lead to another server, also after they were opened anew.
         """
-        row = await self.fetch_row(question, **values)
-        assert row is not None, "a question has an answer"  # noqa: S101 - for the type checker
         try:
-            self._primary.check(row)
+            row = await self._fetch_checked(question, values)
         except WrongServer:
             # Behind a pooler, or an address that moves, new connections may lead to the right server.
             self.close()
-            row = await self.fetch_row(question, **values)
-            assert row is not None, "a question has an answer"  # noqa: S101 - for the type checker
-            self._primary.check(row)
+            row = await self._fetch_checked(question, values)
         return row if row["is_found"] else None
 
     @property
@@ -108,6 +104,12 @@ class FastLane:
         """No connection is idle any more."""
         while self._idle:
             self._idle.pop().terminate()
+
+    async def _fetch_checked(self, question: Question, values: dict[str, Any]) -> asyncpg.Record:
+        row = await self.fetch_row(question, **values)
+        assert row is not None, "a question has an answer"  # noqa: S101 - for the type checker
+        self._primary.check(row)
+        return row
 
     async def _fetch_or_repeat(self, statement: Statement, values: dict[str, Any]) -> asyncpg.Record | None:
         try:
@@ -125,13 +127,15 @@ class FastLane:
                 return await connection.fetchrow(statement.sql, *statement.arguments(values))
             # The driver prepares first and executes then: without a transaction, on two servers perhaps.
             async with connection.transaction(isolation="read_committed"):
+                [origin] = await connection.fetch(ORIGIN)
+                self._primary.check(origin)
                 return await connection.fetchrow(statement.sql, *statement.arguments(values))
         except asyncpg.ReadOnlySQLTransactionError:
             # The session may stay read-only although the server is not any more.
             connection.give_up()
             self._primary.leave()
             raise
-        except asyncpg.PostgresError:
+        except (asyncpg.PostgresError, WrongServer):
             raise
         except BaseException:
             # Given up in the middle of a statement: what comes back next on this connection is not ours.
@@ -143,7 +147,7 @@ class FastLane:
             self._slots.release()
 
     def _take_back(self, connection: PostgresConnection) -> None:
-        if connection.epoch != self._primary.epoch:
+        if not self._primary.is_reached_by(connection):
             connection.give_up()
         elif not connection.is_given_up and not connection.is_closed():
             self._idle.append(connection)
@@ -155,7 +159,7 @@ class FastLane:
             await self._slots.acquire()  # Does not wait: a timer for nothing would cost as much as the rest.
         while self._idle:
             connection = self._idle.pop()
-            if connection.epoch != self._primary.epoch:
+            if not self._primary.is_reached_by(connection):
                 connection.give_up()
             elif not connection.is_closed():
                 return connection

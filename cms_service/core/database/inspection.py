@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 
-from cms_service.core.database.connecting import driver_url, shown_address
+from cms_service.core.database.connecting import UnreadableFile, connect, connect_to_primary, shown_address
+from cms_service.core.database.primary import StandbyReached
 
 MEASUREMENTS = 5
 """Of the clock; the quickest answer tells the time best."""
@@ -69,24 +71,36 @@ class Unreachable(msgspec.Struct, frozen=True):
     reason: str
     is_refused: bool = False
     """Whether PostgreSQL answered, and lets others in."""
+    is_local: bool = False
+    """Whether this machine is the reason."""
 
 
 async def inspect_server(url: str, timeout_seconds: float, now: Callable[[], datetime]) -> ServerFacts | Unreachable:
     """Looks at the server behind `url`; each answer may take `timeout_seconds`."""
     try:
-        connection = await asyncpg.connect(
-            driver_url(url),
-            timeout=timeout_seconds,
-            command_timeout=timeout_seconds,
-            statement_cache_size=0,
-        )
+        connection = await _connect(url, timeout_seconds)
         try:
             return await _inspect(connection, shown_address(url), timeout_seconds, now)
         finally:
             connection.terminate()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         reason = str(error).strip().partition("\n")[0] or f"no answer within {timeout_seconds:g} seconds"
-        return Unreachable(shown_address(url), reason, is_refused=isinstance(error, asyncpg.InsufficientPrivilegeError))
+        return Unreachable(
+            shown_address(url),
+            reason,
+            is_refused=isinstance(error, asyncpg.InsufficientPrivilegeError),
+            is_local=isinstance(error, UnreadableFile),
+        )
+
+
+async def _connect(url: str, timeout_seconds: float) -> asyncpg.Connection:
+    """To the primary of several hosts, if one is; what is wrong with another server is told, too."""
+    limits = {"timeout": timeout_seconds, "command_timeout": timeout_seconds}
+    arguments: dict[str, Any] = {**limits, "statement_cache_size": 0}
+    try:
+        return await connect_to_primary(url, **arguments)
+    except StandbyReached:
+        return await connect(url, **arguments)
 
 
 async def _inspect(

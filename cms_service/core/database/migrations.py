@@ -4,20 +4,25 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from cms_service.core.database.connecting import connect_to_primary
+from cms_service.core.exceptions import ConfigurationError
 
 ADVISORY_LOCK_KEY = int.from_bytes(b"cms-migr")
 LOCK_POLL_SECONDS = 0.25
 LOCK_TIMEOUT_MILLISECONDS = 4000
 """A migration that waits for a table longer than this fails, rather than holding up every request behind it."""
 AUDIT_MONTHS_AHEAD = 12
+ENCODING = "UTF8"
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +64,7 @@ def current_revision(url: str) -> str | None:
     """Return the revision of the database; None when it is empty."""
 
     async def run() -> str | None:
-        async with create_async_engine(url, poolclass=NullPool).connect() as connection:
+        async with _engine(url).connect() as connection:
             return await connection.run_sync(_revision_of)
 
     return asyncio.run(run())
@@ -96,11 +101,31 @@ def head_revision() -> str | None:
 @asynccontextmanager
 async def migration_connection(url: str) -> AsyncIterator[AsyncConnection]:
     """A connection that alone may migrate the database, until it closes."""
-    server_settings = {"application_name": "cms-service migrate", "lock_timeout": str(LOCK_TIMEOUT_MILLISECONDS)}
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"server_settings": server_settings})
-    async with engine.connect() as connection:
+    server_settings = {
+        "application_name": "cms-service migrate",
+        "default_transaction_isolation": "read committed",
+        "lock_timeout": str(LOCK_TIMEOUT_MILLISECONDS),
+    }
+    async with _engine(url, server_settings=server_settings).connect() as connection:
+        await _refuse_other_encodings(connection)
         await _lock(connection)
         yield connection
+
+
+def _engine(url: str, **arguments: Any) -> AsyncEngine:
+    # The URL may name several hosts, in a way that the driver knows and SQLAlchemy does not.
+    creator = partial(connect_to_primary, url, **arguments)
+    return create_async_engine("postgresql+asyncpg://", poolclass=NullPool, async_creator=creator)
+
+
+async def _refuse_other_encodings(connection: AsyncConnection) -> None:
+    encoding = await connection.scalar(text("SHOW server_encoding"))
+    await connection.rollback()
+    if encoding != ENCODING:
+        raise ConfigurationError(
+            f"The database has the encoding {encoding}, which cannot hold every name; make one with "
+            f"CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0."
+        )
 
 
 async def _lock(connection: AsyncConnection) -> None:

@@ -48,25 +48,27 @@ class HasOrigin(Protocol):
     def __getitem__(self, name: str, /) -> Any: ...
 
 
-class Primary:
-    """The server that the cache lease of this process is from.
+class Destination(Protocol):
+    """Where a connection leads."""
 
-    Whoever opens connections notes `epoch` before and refuses to reuse a connection of an earlier epoch.
-    """
+    epoch: int
+    """That of `Primary`, when the connection was opened."""
+    home: datetime | None
+    """The server, as `SERVER` names it; None behind a pooler."""
+
+
+class Primary:
+    """The server that the cache lease of this process is from."""
 
     def __init__(self) -> None:
         self.epoch = 0
         """Grows whenever connections that are open may lead to a server that is no longer the primary."""
         self._server: datetime | None = None
-        self._last_server: datetime | None = None
         self._left_at = -LEAVE_AT_MOST_EVERY_SECONDS
 
     def follow(self, server: datetime) -> None:
-        """The direct line leads to this server, which is a primary."""
-        if server != self._last_server:
-            # Connections that were opened while there was no line may have been sent to the old server.
-            self.epoch += 1
-        self._server = self._last_server = server
+        """The lease is from this server."""
+        self._server = server
 
     def lose(self) -> None:
         """The direct line is lost: any primary may be the right one now."""
@@ -83,6 +85,11 @@ class Primary:
         if now - self._left_at >= LEAVE_AT_MOST_EVERY_SECONDS:
             self._left_at = now
             self.epoch += 1
+
+    def is_reached_by(self, connection: Destination) -> bool:
+        """Whether a connection may be used."""
+        is_elsewhere = self._server is not None and connection.home not in {None, self._server}
+        return connection.epoch == self.epoch and not is_elsewhere
 
     def check(self, origin: HasOrigin) -> datetime:
         """Return the server that a row came from.

@@ -3,17 +3,21 @@
 import asyncio
 
 import asyncpg
-from sqlalchemy import column, select, table
+from sqlalchemy import column, func, select, table
 
 from cms_service.core.config import Settings
 from cms_service.core.database.fast_lane import FastLane, Question
-from cms_service.core.database.migrations import is_current
+from cms_service.core.database.migrations import ENCODING, is_current
 from cms_service.core.database.primary import OtherServerReached, Primary, StandbyReached
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 
 TIMEOUT_SECONDS = 1.0
 
-_REVISION = Question(select(column("version_num")).select_from(table("alembic_version")))
+_STATE = Question(
+    select(column("version_num"), func.current_setting("server_encoding").label("encoding")).select_from(
+        table("alembic_version")
+    )
+)
 
 
 class DatabaseProbe:
@@ -34,7 +38,7 @@ class DatabaseProbe:
         """
         try:
             async with asyncio.timeout(self._within_seconds):
-                row = await self._lane.ask(_REVISION)
+                row = await self._lane.ask(_STATE)
         except StandbyReached as error:
             raise ServiceUnavailable(
                 "The database is in recovery: the address leads to a standby.", retry_after_seconds=1
@@ -51,6 +55,10 @@ class DatabaseProbe:
             raise ServiceUnavailable("The database does not answer.", retry_after_seconds=1) from error
         if row is None or not is_current(row["version_num"]):
             raise NotMigrated("The database is not migrated.", retry_after_seconds=5)
+        if row["encoding"] != ENCODING:
+            raise ServiceUnavailable(
+                f"The database has the encoding {row['encoding']}, not {ENCODING}.", retry_after_seconds=5
+            )
 
     async def is_ready(self) -> bool:
         """Whether `check` finds nothing."""

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from cms_service.core.database.engine import driver_connection_of
 from cms_service.core.exceptions import ServiceError
 
-Recheck: TypeAlias = Callable[[], Awaitable[None]]
-"""Raises ServiceError where the work must not be committed."""
+Recheck: TypeAlias = Callable[[], Awaitable[bool]]
+"""Returns whether the rights of the caller have changed. Raises ServiceError where it may not act any more."""
 
 
 class Propagation(Protocol):
@@ -36,6 +36,7 @@ class UnitOfWork:
         self._propagation = propagation
         self._recheck = recheck
         self._resumptions: list[Callable[[], Awaitable[None]]] = []
+        self._checks_of_rights: list[Callable[[], Awaitable[None]]] = []
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -64,16 +65,23 @@ class UnitOfWork:
         if is_used and self._propagation is not None:
             await self._propagation.complete(server)
 
-    async def recheck(self) -> None:
-        """Look at the caller again once nothing is left to wait for. Raises as the check does.
+    def on_changed_rights(self, check: Callable[[], Awaitable[None]]) -> None:
+        """Repeat this check before COMMIT if the rights of the caller have changed by then."""
+        self._checks_of_rights.append(check)
 
-        Writes wait for locks. Meanwhile the session of the caller, its roles or its account can end, and whoever ended
-        them may have been answered.
+    async def recheck(self) -> None:
+        """Look at the caller again once nothing is left to wait for. Raises as the checks do.
+
+        Writes wait for locks. Meanwhile the session of the caller, its roles or its account can end, and that can have
+        been answered.
         """
-        if self._recheck is not None and self.session.in_transaction():
-            # What is not written yet may wait for a lock, too.
-            await self.session.flush()
-            await self._recheck()
+        if self._recheck is None or not self.session.in_transaction():
+            return
+        # What is not written yet may wait for a lock, too.
+        await self.session.flush()
+        if await self._recheck():
+            for check in self._checks_of_rights:
+                await check()
 
     async def _server(self) -> datetime | None:
         connection = await (await self.session.connection()).get_raw_connection()

@@ -14,7 +14,7 @@ from unicodedata import normalize
 import argon2
 import msgspec
 
-from cms_service.core.exceptions import Overloaded
+from cms_service.core.exceptions import Overloaded, ServiceUnavailable
 
 ARGON2ID = argon2.Parameters(
     type=argon2.Type.ID, version=19, salt_len=16, hash_len=32, time_cost=2, memory_cost=19456, parallelism=1
@@ -62,6 +62,8 @@ class PasswordHasher:
         self._limit = concurrency + queue_size
         self._pending = 0
         self.refused = 0
+        self._is_usable = False
+        """Whether the last thread that was needed could run."""
         self._stand_in = self._hasher.hash("nobody has this password")
 
     @property
@@ -103,16 +105,28 @@ class PasswordHasher:
             return PasswordCheck(is_correct=False, needs_rehash=False)
         return PasswordCheck(is_correct=True, needs_rehash=self._hasher.check_needs_rehash(password_hash))
 
+    async def check_usable(self) -> None:
+        """Raises ServiceUnavailable where no password can be hashed: the system lets no thread of this process run."""
+        if not self._is_usable:
+            await self._run(lambda: None)
+
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
         self.refuse_when_full()
-        self._pending += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        future.add_done_callback(partial(self._finished, time.perf_counter()))
-        # Counted until the thread is done, even when whoever asked has gone.
-        return await asyncio.shield(future)
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            self._pending += 1
+            future.add_done_callback(partial(self._finished, time.perf_counter()))
+            # Counted until the thread is done, even when whoever asked has gone.
+            done = await asyncio.shield(future)
+        except RuntimeError as error:
+            # A thread could not be started, or its priority not be set (BrokenExecutor).
+            self._is_usable = False
+            raise ServiceUnavailable("Passwords cannot be hashed.", retry_after_seconds=5) from error
+        self._is_usable = True
+        return done
 
     def _finished(self, began_at: float, _: object) -> None:
         self._pending -= 1

@@ -23,6 +23,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """The user or the service account whose rights decide."""
     permissions: frozenset[str]
     """Held without a scope: the service's own resources have none. Narrowed as the credential is."""
+    scoped_permissions: dict[str, frozenset[str]] = {}
+    """Held besides, by the one scope that each is limited to. Not narrowed."""
     session_id: UUID | None = None
     """Of users."""
     authenticated_at: int = 0
