@@ -106,8 +106,12 @@ def create_app(
     probe = DatabaseProbe(settings, primary)
     clock = SystemClock()
     lease_seconds = settings.max_staleness_ms / 1000
-    waits = metrics.durations("cms_propagation_duration_seconds", "How long changes of access waited for all caches.")
-    hearing = TimedPropagation(Hearing(fast_lane, lease_seconds, clock), waits.observe)
+    hearing = TimedPropagation(
+        Hearing(fast_lane, lease_seconds, clock),
+        metrics.durations(
+            "cms_propagation_duration_seconds", "How long changes of access waited for all caches."
+        ).observe,
+    )
     work = partial(unit_of_work, engine, hearing)
     memory = AccessMemory(settings.cached_subjects, clock)
     open_line = partial(DirectLine.open, settings, ACCESS_CHANNEL, lease_seconds)

@@ -324,7 +324,6 @@ def test_dotenv_is_read_in_development_and_yields_to_the_environment(
     assert read_environment(tmp_path) == {"CMS_ENV": "development", "CMS_PORT": "8002", "CMS_WORKERS": "2"}
 
 
-@pytest.mark.parametrize("line", ["CMS_ENV=production", ""])
 @pytest.mark.parametrize(("mode", "is_refused"), [(0o602, True), (0o666, True), (0o644, False), (0o660, False)])
 def test_env_file_is_refused_when_everybody_can_change_it(tmp_path: Path, mode: int, is_refused: bool) -> None:
     path = tmp_path / ".env"
@@ -338,6 +337,7 @@ def test_env_file_is_refused_when_everybody_can_change_it(tmp_path: Path, mode: 
         assert read_environment(tmp_path)["CMS_ENV"] == "development"
 
 
+@pytest.mark.parametrize("line", ["CMS_ENV=production", ""])
 def test_dotenv_is_ignored_when_it_is_not_development(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:

@@ -108,18 +108,22 @@ class PasswordHasher:
     async def check_usable(self) -> None:
         """Raises ServiceUnavailable where no password can be hashed: the system lets no thread of this process run."""
         if not self._is_usable:
-            await self._run(lambda: None)
+            await self._in_thread(lambda: None)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, work: Callable[[], T]) -> T:
         self.refuse_when_full()
+        return await self._in_thread(work, partial(self._finished, time.perf_counter()))
+
+    async def _in_thread(self, work: Callable[[], T], when_done: Callable[[object], None] | None = None) -> T:
         try:
             future = asyncio.get_running_loop().run_in_executor(self._threads, work)
-            self._pending += 1
-            future.add_done_callback(partial(self._finished, time.perf_counter()))
-            # Counted until the thread is done, even when whoever asked has gone.
+            if when_done is not None:
+                # Counted until the thread is done, even when the request that asked is gone.
+                self._pending += 1
+                future.add_done_callback(when_done)
             done = await asyncio.shield(future)
         except RuntimeError as error:
             # A thread could not be started, or its priority not be set (BrokenExecutor).
