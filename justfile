@@ -31,7 +31,7 @@ npm_install := "--no-package-lock --ignore-scripts --no-audit --no-fund --loglev
 
 # With COVERAGE=yes the tests measure which lines and branches of the service they run, in every process.
 pytest := if env("COVERAGE", "") == "yes" { "coverage run -m pytest" } else { "pytest" }
-elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation --ignore tests/contract --ignore tests/sdk --ignore tests/browser"
+elsewhere := "--ignore tests/benchmarks --ignore tests/enumeration --ignore tests/verifiers --ignore tests/revocation --ignore tests/contract --ignore tests/sdk --ignore tests/browser --ignore tests/pooler"
 
 # Run the tests on two workers, in three to four minutes; arguments go to pytest.
 test *args:
@@ -89,6 +89,10 @@ test-browser *args:
 # Take the picture of the reference page for the README anew; needs Chromium.
 screenshot: test-browser
     cp build/browser/reference-page.png docs/assets/reference-page.png
+
+# Run the tests of the API through pgbouncer in transaction mode; takes three minutes and needs pgbouncer.
+test-pooler *args:
+    {{ pytest }} -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not fault" --pgbouncer tests/pooler tests/api "$@"
 
 # Ask two replicas thousands of questions while access changes and listeners fail; takes two minutes.
 test-revocation:
@@ -200,7 +204,7 @@ container-check:
 # Everything that must pass before a change is merged, two suites at a time.
 ci: && coverage-report
     rm -rf build/coverage
-    COVERAGE=yes .ci/suites test fuzz check test-slow test-revocation test-verifiers test-sdk test-contract test-enumeration test-browser test-generators container-check docs
+    COVERAGE=yes .ci/suites test fuzz check test-slow test-pooler test-revocation test-verifiers test-sdk test-contract test-enumeration test-browser test-generators container-check docs
 
 # Run `just test` and `just test-slow`, and say which lines and branches of the service they have missed.
 coverage: && coverage-report

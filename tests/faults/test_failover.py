@@ -217,6 +217,20 @@ async def test_replica_goes_on_when_the_primary_has_crashed(lab: Lab, capsys: py
     report(capsys, "crash", during, await lab.recover(lab.pair.second, doomed))
 
 
+async def test_primary_is_found_among_several_hosts(lab: Lab, tmp_path: Path) -> None:
+    """Whichever of them it is."""
+    first, second = lab.pair.first, lab.pair.second
+    url = f"postgresql://cms@/cms?host={second.socket},{first.socket}&port=5432,5432"
+    environ = service_environ(first.database, **IMPATIENCE, database_url=url, public_url=lab.healthy.service.url)
+    async with running_service(environ, tmp_path) as service, service.client() as http:
+        assert await can_write(http, lab.admin)
+
+        first.stop(how=signal.SIGQUIT)
+        await second.promote()
+
+        await eventually(lambda: can_write(http, lab.admin))
+
+
 async def test_nothing_adds_up_when_the_synchronous_standby_is_lost(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,11 +1,22 @@
 """Which database is used: the one that the settings name, or one that is started."""
 
+import errno
+from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from cms_service.core.config import load_settings
-from cms_service.core.database import create_engine, direct_url, running_database, shown_address
+from cms_service.core.database import (
+    Unreachable,
+    create_engine,
+    direct_url,
+    inspect_server,
+    running_database,
+    shown_address,
+)
+from cms_service.services import check_servers
 
 NAMED = "postgresql+asyncpg://cms@db.internal/cms"
 
@@ -50,3 +61,25 @@ def test_work_that_needs_a_session_of_its_own_goes_past_the_pooler() -> None:
 
     assert direct_url(load_settings(environ | {"CMS_DATABASE_DIRECT_URL": direct})) == direct
     assert direct_url(load_settings(environ)) == NAMED
+
+
+async def test_unreadable_file_of_this_machine_is_not_taken_for_a_fault_of_the_database(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The driver looks for keys and certificates in the home of the user."""
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/root/.postgresql/postgresql.key")
+
+    monkeypatch.setattr(asyncpg, "connect", refuse)
+
+    found = await inspect_server(NAMED, 1, lambda: datetime.now(UTC))
+
+    assert isinstance(found, Unreachable)
+    assert found.is_local
+    assert found.reason == (
+        "this user may not read /root/.postgresql/postgresql.key, where the driver looks for keys and certificates"
+    )
+    settings = load_settings({"CMS_ENV": "development", "CMS_DATABASE_URL": NAMED})
+    advice = [finding.advice or "" for finding in check_servers(settings, found, found)]
+    assert all("HOME" in text for text in advice)

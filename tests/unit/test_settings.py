@@ -246,7 +246,7 @@ def test_database_url_is_refused_without_being_shown(url: str) -> None:
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
         ("postgresql://u@h:5433,i/d", "postgresql+asyncpg://u@h:5433,i/d"),
         ("postgresql://[::1]:5433,[::2]/d", "postgresql+asyncpg://[::1]:5433,[::2]/d"),
-        ("postgresql:///d?host=/a,/b&port=1,2", "postgresql+asyncpg:///d?host=/a,/b&port=1%2C2"),
+        ("postgresql:///d?host=/a,/b&port=1,2", "postgresql+asyncpg:///d?host=/a,/b&port=1,2"),
         ("postgresql://h/d?target_session_attrs=primary", "postgresql+asyncpg://h/d"),
         ("postgresql://h/d?target_session_attrs=read-write", "postgresql+asyncpg://h/d"),
     ],

@@ -100,7 +100,7 @@ def postgres_url() -> Parser:
             raise Unusable("asks for a server that need not be the primary")
         if not all(hosts) and "host" not in options:
             raise Unusable("names no host")
-        query = f"?{urlencode(options, safe='/')}" if options else ""
+        query = f"?{urlencode(options, safe='/,')}" if options else ""
         return f"postgresql+asyncpg://{parts.netloc}{parts.path}{query}"
 
     return Parser("postgresql://user:password@host:5432/database, with ?sslmode=… at most", parse)

@@ -136,7 +136,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             is_required_in_production=True,
             computed_default="a PostgreSQL of its own under `CMS_DATA_DIR`, in development",
             example="postgresql://cms:PASSWORD@db.internal:5432/cms",
-            description="The PostgreSQL database. It may point at pgbouncer in transaction mode.",
+            description="The PostgreSQL database; of several hosts, separated by commas, the primary is used. It may "
+            "point at pgbouncer in transaction mode.",
         ),
     ]
     database_direct_url: Annotated[
