@@ -56,7 +56,8 @@ async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
         pooler = PgBouncer(pair.directory / "pgbouncer", pair.first.socket)
         async with AsyncExitStack() as stack:
             stack.enter_context(pooler)
-            direct = await stack.enter_async_context(running_service(service_environ(database, **IMPATIENCE), tmp_path))
+            environ = service_environ(database, **IMPATIENCE, database_url=database.url)
+            direct = await stack.enter_async_context(running_service(environ, tmp_path))
             overrides = {
                 "database_url": pooler.url_of(database.url),
                 "database_direct_url": database.url,

@@ -88,8 +88,9 @@ class Primary:
 
     def is_reached_by(self, connection: Destination) -> bool:
         """Whether a connection may be used."""
-        is_elsewhere = self._server is not None and connection.home not in {None, self._server}
-        return connection.epoch == self.epoch and not is_elsewhere
+        if connection.epoch != self.epoch:
+            return False
+        return connection.home is None or self._server is None or connection.home == self._server
 
     def check(self, origin: HasOrigin) -> datetime:
         """Return the server that a row came from.
