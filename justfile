@@ -181,6 +181,10 @@ revision message:
 docs:
     NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
+# Break a Patroni cluster under the service and restore backups; takes three minutes and needs etcd, Patroni and HAProxy.
+drill *steps:
+    python -m tests.drill "$@"
+
 # Measure the service against the limits of this machine, in one run.
 bench *args:
     python -m tests.benchmarks "$@"
