@@ -8,27 +8,24 @@ from typing import TypeAlias
 from cms_service.core.database import EmbeddedPostgres
 from tests.api.credentials import login
 from tests.drill.cluster import ROLE, PatroniCluster
+from tests.drill.page import backup_commands
 from tests.fixtures import Caller, Database, run_command, running_service, service_environ
+
+RESTORED = "cms_restored"
 
 Restore: TypeAlias = Callable[[PatroniCluster, Caller, Path], Awaitable[None]]
 
 
 async def dump(cluster: PatroniCluster, admin: Caller, directory: Path) -> None:
     """`pg_dump`, restored into another database of the same cluster."""
-    file, name = cluster.directory / "accounts.dump", f"{ROLE}_restored"
-    address = ("--host", "127.0.0.1", "--port", str(cluster.port))
-    cluster.tool("pg_dump", *address, "--username", ROLE, "--format", "custom", "--file", str(file), ROLE)
-    await cluster.execute(f"CREATE DATABASE {name} OWNER {ROLE}")
-    cluster.tool("pg_restore", *address, "--username", ROLE, "--dbname", name, "--exit-on-error", str(file))
-    await use(Database(name, cluster.database.url.removesuffix(ROLE) + name), admin, directory)
+    cluster.run_commands(backup_commands())
+    await use(Database(RESTORED, cluster.database.url.removesuffix(ROLE) + RESTORED), admin, directory)
 
 
 async def base_backup(cluster: PatroniCluster, admin: Caller, directory: Path) -> None:
     """`pg_basebackup`, started as a server of its own."""
+    cluster.run_commands("pg_basebackup --pgdata base --wal-method stream --checkpoint fast")
     data = cluster.directory / "base"
-    primary = await cluster.primary()
-    address = ("--host", "127.0.0.1", "--port", str(primary.port), "--username", "postgres")
-    cluster.tool("pg_basebackup", *address, "--pgdata", str(data), "--wal-method", "stream", "--checkpoint", "fast")
     with (data / "postgresql.conf").open("a") as configuration:
         # It has no standby, for which each write would wait.
         configuration.write("\nsynchronous_standby_names = ''\n")

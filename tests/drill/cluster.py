@@ -18,13 +18,12 @@ import msgspec
 
 from cms_service.core.database import end_with_parent
 from cms_service.core.database.postgres_binaries import account_for, find_binaries
+from tests.drill.page import haproxy_configuration, patroni_configuration
 from tests.eventually import eventually
 from tests.fixtures import Database
 
 ROLE = "cms"
 PROGRAMS = ("etcd", "patroni", "haproxy")
-TTL_SECONDS = 20
-"""Patroni's smallest: so long after the loss of a whole machine, another one takes over."""
 
 
 class Member:
@@ -93,7 +92,8 @@ class PatroniCluster:
         for member in self.members:
             self.start_member(member)
             await eventually(lambda member=member: self.is_running(member))  # type: ignore[misc]
-        (self.directory / "haproxy.cfg").write_text(self._haproxy_configuration())
+        ports = {member.name: (member.port, member.rest_port) for member in self.members}
+        (self.directory / "haproxy.cfg").write_text(haproxy_configuration(self.port, ports))
         self._services.append(self._run("haproxy", "haproxy", "-f", str(self.directory / "haproxy.cfg")))
         await self.execute(f"CREATE ROLE {ROLE} LOGIN", f"CREATE DATABASE {ROLE} OWNER {ROLE}")
         await eventually(self.is_healthy)
@@ -166,11 +166,19 @@ class PatroniCluster:
 
         await eventually(run)
 
-    def tool(self, program: str, *arguments: str) -> None:
-        """Run a program of PostgreSQL."""
-        command = [str(self.binaries / program), *arguments]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, **self._options())  # noqa: S603 - ours
-        assert done.returncode == 0, f"{program}: {done.stderr}"
+    def run_commands(self, commands: str) -> None:
+        """Run them in a shell, with the programs of PostgreSQL and the address of the primary."""
+        options = self._options()
+        options["env"] |= {
+            "PATH": f"{self.binaries}:{options['env']['PATH']}",
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.port),
+            "PGUSER": "postgres",
+            "CMS_DATABASE_DIRECT_URL": self.database.url.replace("+asyncpg", ""),
+        }
+        command = ["bash", "-euo", "pipefail", "-c", f"cd {self.directory}\n{commands}"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, **options)  # noqa: S603 - our own
+        assert done.returncode == 0, f"{commands}\n{done.stderr}"
 
     def _run(self, log: str, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         path = shutil.which(program, path=f"{os.defpath}:/usr/sbin")
@@ -208,16 +216,7 @@ class PatroniCluster:
             "restapi": {"listen": rest, "connect_address": rest},
             "etcd3": {"host": f"127.0.0.1:{self._etcd_port}"},
             "bootstrap": {
-                "dcs": {
-                    "ttl": TTL_SECONDS,
-                    "loop_wait": 2,
-                    "retry_timeout": 3,
-                    # A commit is answered when the standby has it: nothing that was answered is lost.
-                    "synchronous_mode": True,
-                    # A primary that has crashed is not waited for.
-                    "primary_start_timeout": 0,
-                    "postgresql": {"use_pg_rewind": True},
-                },
+                **patroni_configuration()["bootstrap"],
                 "initdb": [{"encoding": "UTF8"}, {"locale": "C"}, "data-checksums"],
             },
             "postgresql": {
@@ -238,25 +237,6 @@ class PatroniCluster:
                 },
             },
         }
-
-    def _haproxy_configuration(self) -> str:
-        servers = "\n".join(
-            f"    server {member.name} 127.0.0.1:{member.port} check port {member.rest_port}" for member in self.members
-        )
-        return f"""
-defaults
-    mode tcp
-    timeout connect 1s
-    timeout client 1h
-    timeout server 1h
-listen primary
-    bind 127.0.0.1:{self.port}
-    option httpchk OPTIONS /primary
-    http-check expect status 200
-    # Whoever is no longer the primary loses its connections: none of them may go on to read there.
-    default-server inter 500ms fall 2 rise 1 on-marked-down shutdown-sessions
-{servers}
-"""
 
 
 class _State(msgspec.Struct):
