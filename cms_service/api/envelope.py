@@ -170,7 +170,7 @@ def _default_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
 
 
 def _host_violation(scope: HTTPScope) -> Violation | None:
-    """What is wrong with the header Host (RFC 9112, section 3.2)."""
+    """Check the header Host (RFC 9112, section 3.2). None where it is right."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) > 1:
         return Violation("header/Host", "duplicate", "It is given more than once.")

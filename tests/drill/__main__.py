@@ -1,4 +1,4 @@
-"""What happens to the service when its PostgreSQL cluster fails over: `just drill`.
+"""Break the PostgreSQL cluster under the service, and watch what its clients see: `just drill`.
 
 Starts the reference deployment (Patroni, etcd, HAProxy) and two replicas of the service, breaks the cluster in the ways
 that it must survive, restores backups, and prints a table. Exits with 1 where a write that was answered is lost, a
@@ -10,8 +10,9 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeAlias
@@ -22,7 +23,7 @@ import msgspec
 from tests.drill.backups import BACKUPS
 from tests.drill.cluster import PatroniCluster
 from tests.drill.traffic import Traffic
-from tests.fixtures import Caller, Service, make_reachable_directory, service_environ, sign_in
+from tests.fixtures import Caller, make_reachable_directory, running_service, service_environ, sign_in
 
 ENVIRON = {
     "database_pool_timeout_seconds": "1",
@@ -63,7 +64,7 @@ FAULTS: list[Fault] = [switchover, crash_of_postgresql, loss_of_primary, freeze_
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What was seen of one fault."""
+    """The effect of one fault on clients."""
 
     fault: str
     silence: float
@@ -124,9 +125,11 @@ async def drill(names: list[str]) -> bool:
             await cluster.start()
             async with AsyncExitStack() as stack:
                 environ = service_environ(cluster.database, **ENVIRON)
-                first = await stack.enter_async_context(_replica(environ, Path(directory)))
+                # Logs tell of refusals that could not be recorded while the database was away.
+                start = partial(running_service, directory=Path(directory), may_log_tracebacks=True)
+                first = await stack.enter_async_context(start(environ))
                 environ |= {"CMS_PUBLIC_URL": first.url}
-                second = await stack.enter_async_context(_replica(environ, Path(directory)))
+                second = await stack.enter_async_context(start(environ))
                 replicas = [await stack.enter_async_context(each.client()) for each in (first, second)]
                 admin = await sign_in(replicas[0], first.admin_email, first.admin_password)
                 print(HEAD, flush=True)
@@ -142,17 +145,6 @@ async def drill(names: list[str]) -> bool:
         finally:
             cluster.stop()
     return is_good
-
-
-@asynccontextmanager
-async def _replica(environ: dict[str, str], directory: Path) -> AsyncIterator[Service]:
-    """Its log may tell of refusals that could not be recorded while the database was away."""
-    service = Service(environ, directory)
-    try:
-        await service.wait_until_ready()
-        yield service
-    finally:
-        await service.stop()
 
 
 def main() -> None:

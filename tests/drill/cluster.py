@@ -117,7 +117,7 @@ class PatroniCluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     async def roles(self) -> dict[str, str]:
-        """What each member says that it is: primary, sync_standby, replica or nothing."""
+        """The state of each member by its own word: primary, sync_standby, replica, or empty where it does not run."""
         return {member.name: await _role(member) for member in self.members}
 
     async def is_running(self, member: Member) -> bool:

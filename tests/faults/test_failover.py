@@ -137,7 +137,7 @@ async def test_nothing_is_decided_by_a_standby(lab: Lab, capsys: pytest.CaptureF
 
 
 async def leave_unfenced(lab: Lab) -> None:
-    """Nobody ends the old primary: it goes on to accept writes."""
+    """The old primary is not stopped, and goes on to accept writes."""
     await lab.pair.second.promote()
 
 

@@ -102,7 +102,7 @@ async def stay_signed_in(caller: Caller, _: Caller) -> httpx.Response:
 
 
 async def be_given_a_role(caller: Caller, admin: Caller) -> httpx.Response:
-    """Nobody remembers the caller after that."""
+    """The change removes the caller from the memory of every worker."""
     role = await given.role(admin, "users:read")
     return await admin.put(f"/api/v1/users/{caller.id}/roles/{role['id']}", {})
 

@@ -17,11 +17,11 @@ CLIENT_TIMEOUT_MARGIN_SECONDS = 0.25
 
 
 ORIGIN = str(select(IS_IN_RECOVERY, SERVER))
-"""What `Primary.check` wants to know."""
+"""The query for `Primary.check`."""
 
 
 class UnreadableFile(ConnectionError):
-    """The fault of this machine, not of PostgreSQL."""
+    """A file on this machine is the problem, not PostgreSQL."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"this user may not read {path}, where the driver looks for keys and certificates")
@@ -132,7 +132,7 @@ def _arguments(settings: Settings, purpose: str) -> dict[str, Any]:
             "application_name": purpose,
             "timezone": "UTC",
             "jit": "off",
-            # What the code is written for, whatever the database or the role say.
+            # The code is written for this one; the database or the role may have another default.
             "default_transaction_isolation": "read committed",
             "statement_timeout": _milliseconds(settings.database_command_timeout_seconds),
             "lock_timeout": _milliseconds(settings.database_lock_timeout_seconds),

@@ -54,6 +54,6 @@ class PostgresConnection(asyncpg.Connection):
             self.terminate()
 
     async def _say_goodbye(self) -> None:
-        # Nobody waits for this, and a server that does not answer is no news here. `close` aborts when it fails.
+        # A server that does not answer is expected here. `close` aborts the connection when it fails.
         with suppress(Exception):
             await super().close(timeout=FAREWELL_SECONDS)

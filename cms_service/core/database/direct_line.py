@@ -51,7 +51,7 @@ class DirectLine:
             await connection.add_listener(channel, lambda *_: line._is_called.set())
             yield line
         finally:
-            # Nobody waits here for a server that does not answer.
+            # Do not wait: the server may not answer.
             connection.give_up()
 
     async def fetch_row(self, statement: Statement, **values: Any) -> asyncpg.Record:

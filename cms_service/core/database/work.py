@@ -77,7 +77,7 @@ class UnitOfWork:
         """
         if self._recheck is None or not self.session.in_transaction():
             return
-        # What is not written yet may wait for a lock, too.
+        # Pending writes may wait for a lock, too.
         await self.session.flush()
         if await self._recheck():
             for check in self._checks_of_rights:
