@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -27,9 +28,10 @@ from cms_service.core.database import (
     translate_error,
     unit_of_work,
 )
+from cms_service.core.dependencies import SystemClock
 from cms_service.core.exceptions import ServiceUnavailable
 from cms_service.repositories import LeaseRepository
-from cms_service.services import Hearing
+from cms_service.services import AccessMemory, CacheKeeper, Hearing
 from tests.clocks import SetClock
 from tests.eventually import eventually
 from tests.fixtures import DatabaseFactory, service_environ
@@ -305,3 +307,42 @@ async def test_nobody_has_heard_of_a_change_as_far_as_another_server_knows(
     clock.seconds = 1.0
     await waiting
     lane.close()
+
+
+async def test_other_connections_outlive_a_line_whose_statements_are_refused(fresh_database: DatabaseFactory) -> None:
+    """The server is there. Only when the line breaks may it be gone."""
+    database = await fresh_database()
+    db = await database.connect()
+    settings, primary = load_settings(service_environ(database)), Primary()
+    memory = AccessMemory(10, SystemClock())
+    open_line = partial(DirectLine.open, settings, ACCESS_CHANNEL, 1.0)
+    keeping = asyncio.create_task(CacheKeeper(memory, open_line, 1.0, SystemClock(), primary).keep())
+
+    async def is_trusted() -> bool:
+        return memory.is_trusted
+
+    async def is_distrusted() -> bool:
+        return not memory.is_trusted
+
+    async def is_lost() -> bool:
+        return primary.epoch > 0
+
+    await eventually(is_trusted)
+    await db.execute("ALTER TABLE cache_leases RENAME TO hidden")
+    await eventually(is_distrusted)
+    await asyncio.sleep(0.5)  # Some attempts more.
+    assert primary.epoch == 0
+
+    await db.execute("ALTER TABLE hidden RENAME TO cache_leases")
+    await eventually(is_trusted)
+    await db.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE application_name = 'cms-service cache' AND datname = current_database()"
+    )
+    await eventually(is_lost)
+    await eventually(is_trusted)
+
+    assert primary.epoch == 1
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+    await db.close()
