@@ -1,7 +1,9 @@
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from threading import Event
+from threading import Event, Thread
 
 import argon2
 import pytest
@@ -11,6 +13,23 @@ from cms_service.core.security import ARGON2ID, PasswordHasher
 
 CHEAP = argon2.profiles.CHEAPEST
 PASSWORD = "seven green owls on a wire"
+
+HASH_AS_A_USER = f"""
+import argon2, asyncio, os, sys, threading
+from cms_service.core.security import PasswordHasher
+
+async def hash_once():
+    hasher = PasswordHasher(1, 1, argon2.profiles.CHEAPEST)
+    stored = await hasher.hash({PASSWORD!r})
+    thread = hasher._threads.submit(threading.get_native_id).result()
+    print(os.getpriority(os.PRIO_PROCESS, thread), (await hasher.check(stored, {PASSWORD!r})).is_correct)
+
+os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[1]))
+if os.getuid() == 0:
+    os.setuid(65534)
+asyncio.run(hash_once())
+"""
+"""Prints the niceness of the thread that hashes, and whether the password was then accepted."""
 
 
 @pytest.fixture
@@ -60,15 +79,41 @@ async def test_hash_needs_renewal_when_made_with_other_parameters(hasher: Passwo
 async def test_nothing_is_usable_when_the_system_lets_no_thread_run(
     hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: int) -> None:
-        raise PermissionError
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(os, "setpriority", refuse)
+    monkeypatch.setattr(Thread, "start", refuse)
 
     for attempt in (hasher.check_usable(), hasher.hash(PASSWORD), hasher.check(None, PASSWORD), hasher.check_usable()):
         with pytest.raises(ServiceUnavailable, match="Passwords cannot be hashed"):
             await attempt
     assert (hasher.running, hasher.waiting) == (0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+@pytest.mark.parametrize(("started_at", "hashes_at"), [(0, 5), (4, 5), (5, 5), (6, 6), (10, 10), (19, 19)])
+def test_niceness_is_never_lowered_when_a_user_may_not(started_at: int, hashes_at: int) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if started_at < own:
+        pytest.skip("only root lowers a niceness")
+
+    answer = subprocess.run(  # noqa: S603 - a program of our own
+        [sys.executable, "-c", HASH_AS_A_USER, str(started_at)], capture_output=True, text=True, check=False
+    )
+
+    assert (answer.stdout, answer.stderr) == (f"{hashes_at} True\n", "")
+
+
+async def test_passwords_are_hashed_when_the_sandbox_refuses_a_niceness(
+    hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+
+    await hasher.check_usable()
+    assert (await hasher.check(await hasher.hash(PASSWORD), PASSWORD)).is_correct
 
 
 async def test_usable_hasher_does_not_wait_for_passwords_to_say_so(hasher: PasswordHasher) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 from unicodedata import normalize
@@ -39,9 +40,15 @@ class PasswordCheck(msgspec.Struct, frozen=True):
 
 
 def _yield_to_others() -> None:
-    """Hashing fills every processor there is; whatever else this process does goes first."""
+    """Let other work of this process run first: hashing fills every processor there is.
+
+    A higher niceness stays as it is, because only root may lower one. A sandbox may refuse the call, and hashing works
+    without it.
+    """
     if sys.platform == "linux":  # Elsewhere a priority is that of the whole process.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)
+        thread = threading.get_native_id()
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread, max(HASHING_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
 class PasswordHasher:
@@ -126,7 +133,7 @@ class PasswordHasher:
                 future.add_done_callback(when_done)
             done = await asyncio.shield(future)
         except RuntimeError as error:
-            # A thread could not be started, or its priority not be set (BrokenExecutor).
+            # A thread could not be started.
             self._is_usable = False
             raise ServiceUnavailable("Passwords cannot be hashed.", retry_after_seconds=5) from error
         self._is_usable = True
