@@ -30,5 +30,7 @@ def reason_of(error: Exception) -> str:
 
 
 def fail(message: str, exit_code: int) -> NoReturn:
-    click.echo(f"cms-service: {message}", err=True)
+    """Print each line of the message to standard error and end with the exit code."""
+    for line in message.splitlines():
+        click.echo(f"cms-service: {line}", err=True)
     sys.exit(exit_code)

@@ -3,14 +3,15 @@
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 import rich_click as click
 
 from cms_service.cli.console import EXIT_CONFIGURATION, EXIT_FAILURE
-from cms_service.core.config import Settings, configure_logging, list_problems, load_settings, read_environment
+from cms_service.core.config import Settings, configure_logging, load_settings, read_environment
 from cms_service.core.database import running_database
-from cms_service.core.exceptions import ConfigurationError
+from cms_service.core.exceptions import ConfigurationError, SettingsRefused
 from cms_service.operating import diagnose
 from cms_service.schemas import Diagnosis, Finding, Verdict
 
@@ -33,6 +34,8 @@ def doctor(*, is_json: bool) -> None:
     """  # noqa: D301 - \b tells click to keep the lines
     try:
         diagnosis, exit_code = _examine()
+    except SettingsRefused as error:
+        diagnosis, exit_code = _refusal(error.problems, error.advice or ADVICE_ON_SETTINGS), EXIT_CONFIGURATION
     except ConfigurationError as error:
         diagnosis, exit_code = _refusal([str(error)]), EXIT_CONFIGURATION
     _tell(diagnosis, is_json=is_json)
@@ -40,10 +43,7 @@ def doctor(*, is_json: bool) -> None:
 
 
 def _examine() -> tuple[Diagnosis, int]:
-    environ = read_environment()
-    if problems := list_problems(environ):
-        return _refusal(problems), EXIT_CONFIGURATION
-    settings = load_settings(environ, makes_secret_key=False)
+    settings = load_settings(read_environment(), makes_secret_key=False)
     configure_logging(settings)
     diagnosis = _diagnose(settings)
     return diagnosis, EXIT_FAILURE if diagnosis.verdict is Verdict.FAIL else 0
@@ -59,10 +59,8 @@ def _diagnose(settings: Settings) -> Diagnosis:
         return asyncio.run(diagnose(running))
 
 
-def _refusal(problems: list[str]) -> Diagnosis:
-    return Diagnosis(
-        Verdict.FAIL, [Finding("settings", Verdict.FAIL, problem, ADVICE_ON_SETTINGS) for problem in problems]
-    )
+def _refusal(problems: Sequence[str], advice: str = ADVICE_ON_SETTINGS) -> Diagnosis:
+    return Diagnosis(Verdict.FAIL, [Finding("settings", Verdict.FAIL, problem, advice) for problem in problems])
 
 
 def _tell(diagnosis: Diagnosis, *, is_json: bool) -> None:

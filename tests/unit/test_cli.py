@@ -113,8 +113,20 @@ def test_unknown_argument_is_exit_code_2(call: Call) -> None:
     assert call("serve", "--colour").code == 2
 
 
+@pytest.mark.parametrize("arguments", [["serve"], ["migrate"], ["create-admin"], ["keys", "list"], ["settings"]])
+def test_every_wrong_setting_is_a_line_when_there_are_several(call: Call, arguments: list[str]) -> None:
+    outcome = call(*arguments, CMS_PORT="http", CMS_LOG_LEVL="debug")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert [line.split()[:2] for line in outcome.err.splitlines()] == [
+        ["cms-service:", name]
+        for name in ("CMS_LOG_LEVL", "CMS_PORT", "CMS_PUBLIC_URL", "CMS_DATABASE_URL", "CMS_SECRET_KEY", "CMS_ENV")
+    ]
+    assert "set CMS_ENV=development" in outcome.err
+
+
 def test_serve_is_refused_when_production_has_no_secrets(call: Call) -> None:
-    outcome = call("serve", CMS_PUBLIC_URL="https://a.example.org", CMS_DATABASE_URL=UNREACHABLE)
+    outcome = call("serve", CMS_ENV="production", CMS_PUBLIC_URL="https://a.example.org", CMS_DATABASE_URL=UNREACHABLE)
 
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith("cms-service: CMS_SECRET_KEY is missing; expected ")

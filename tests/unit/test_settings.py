@@ -23,6 +23,7 @@ from cms_service.core.config import (
     render_settings,
     render_settings_reference,
 )
+from cms_service.core.config.settings import SECRETS, variable_name
 from cms_service.core.exceptions import ConfigurationError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -111,6 +112,25 @@ def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> 
         ("CMS_HOST", "no such host", "CMS_HOST is 'no such host'; expected an IP address."),
         ("CMS_PUBLIC_URL", "accounts.example.org", "CMS_PUBLIC_URL is 'accounts.example.org'; expected an http"),
         ("CMS_PUBLIC_URL", "https://u:p@example.org", "CMS_PUBLIC_URL is 'https://…@example.org'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org:99999", "CMS_PUBLIC_URL is 'https://example.org:99999'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org:0", "CMS_PUBLIC_URL is 'https://example.org:0'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org:", "CMS_PUBLIC_URL is 'https://example.org:'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org:8o", "CMS_PUBLIC_URL is 'https://example.org:8o'; expected"),
+        ("CMS_PUBLIC_URL", "https://exa mple.org", "CMS_PUBLIC_URL is 'https://exa mple.org'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org/a b", "CMS_PUBLIC_URL is 'https://example.org/a b'; expected"),
+        ("CMS_PUBLIC_URL", "https://exam\tple.org", "CMS_PUBLIC_URL is 'https://exam\\tple.org'; expected"),
+        ("CMS_PUBLIC_URL", "https://exämple.org", "CMS_PUBLIC_URL is 'https://exämple.org'; expected"),
+        ("CMS_PUBLIC_URL", "https://example..org", "CMS_PUBLIC_URL is 'https://example..org'; expected"),
+        ("CMS_PUBLIC_URL", "https://-example.org", "CMS_PUBLIC_URL is 'https://-example.org'; expected"),
+        ("CMS_PUBLIC_URL", "https://1.2.3", "CMS_PUBLIC_URL is 'https://1.2.3'; expected"),
+        ("CMS_PUBLIC_URL", "https://[::1", "CMS_PUBLIC_URL is 'https://[::1'; expected"),
+        ("CMS_PUBLIC_URL", "https://[::g]", "CMS_PUBLIC_URL is 'https://[::g]'; expected"),
+        ("CMS_PUBLIC_URL", "https://", "CMS_PUBLIC_URL is 'https://'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org/../id", "CMS_PUBLIC_URL is 'https://example.org/../id'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org//id", "CMS_PUBLIC_URL is 'https://example.org//id'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org/%69d", "CMS_PUBLIC_URL is 'https://example.org/%69d'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org/id?a=1", "CMS_PUBLIC_URL is 'https://example.org/id?a=1'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org/#id", "CMS_PUBLIC_URL is 'https://example.org/#id'; expected"),
         ("CMS_ACCESS_TOKEN_SECONDS", "29", "CMS_ACCESS_TOKEN_SECONDS is '29'; expected"),
         ("CMS_DATABASE_POOL_TIMEOUT_SECONDS", "nan", "CMS_DATABASE_POOL_TIMEOUT_SECONDS is 'nan'; expected"),
         ("CMS_REGISTRATION", "maybe", "CMS_REGISTRATION is 'maybe'; expected open or closed."),
@@ -118,6 +138,11 @@ def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> 
         ("CMS_CORS_ORIGINS", "null", "CMS_CORS_ORIGINS is 'null'; expected"),
         ("CMS_CORS_ORIGINS", "https://*.example.org", "CMS_CORS_ORIGINS is 'https://*.example.org'; expected"),
         ("CMS_CORS_ORIGINS", "https://example.org/", "CMS_CORS_ORIGINS is 'https://example.org/'; expected"),
+        ("CMS_CORS_ORIGINS", "https://example.org:443", "CMS_CORS_ORIGINS is 'https://example.org:443'; expected"),
+        ("CMS_CORS_ORIGINS", "https://example.org:99999", "CMS_CORS_ORIGINS is 'https://example.org:99999'; expected"),
+        ("CMS_CORS_ORIGINS", "https://Example.org", "CMS_CORS_ORIGINS is 'https://Example.org'; expected"),
+        ("CMS_CORS_ORIGINS", "https://exämple.org", "CMS_CORS_ORIGINS is 'https://exämple.org'; expected"),
+        ("CMS_CORS_ORIGINS", "https://exa mple.org", "CMS_CORS_ORIGINS is 'https://exa mple.org'; expected"),
         ("CMS_TRUSTED_PROXIES", "10.0.0.1/8", "CMS_TRUSTED_PROXIES is '10.0.0.1/8'; expected"),
         ("CMS_ADMIN_EMAIL", "admin", "CMS_ADMIN_EMAIL is 'admin'; expected an e-mail address."),
         ("CMS_REFRESH_ABSOLUTE_SECONDS", "60", "CMS_REFRESH_ABSOLUTE_SECONDS is 60; expected CMS_REFRESH_IDLE"),
@@ -136,14 +161,141 @@ def test_value_is_refused_in_one_line_when_it_is_wrong(name: str, text: str, com
         ("CMS_SECRETKEY", "did you mean CMS_SECRET_KEY?"),
         ("CMS_WORKER", "did you mean CMS_WORKERS?"),
         ("CMS_XYZZY", "`cms-service settings` lists those there are."),
+        ("CMS_LOG_LEVL", "did you mean CMS_LOG_LEVEL?"),
+        ("CMS_SECRET_KEY_FIEL", "did you mean CMS_SECRET_KEY_FILE?"),
+        ("CMS_SERVICE_NAME", "`cms-service settings` lists those there are."),
+        ("CMS_FRONTEND_SERVICE_HOST_NAME", "`cms-service settings` lists those there are."),
     ],
 )
 def test_unknown_variable_is_refused_with_a_hint(name: str, hint: str) -> None:
     assert refusal({**DEVELOPMENT, name: "1"}) == f"{name} is not a setting; {hint}"
 
 
-def test_variables_that_kubernetes_adds_are_no_settings() -> None:
-    load_settings({**DEVELOPMENT, "CMS_SERVICE_SERVICE_HOST": "10.0.0.1", "CMS_SERVICE_PORT": "tcp://10.0.0.1:80"})
+@pytest.mark.parametrize("service", ["CMS", "CMS_SERVICE", "CMS_FRONTEND", "CMS_POSTGRES", "CMS_DATABASE_POOL"])
+@pytest.mark.parametrize("ip", ["10.96.0.7", "fd00:10:96::7"])
+def test_service_links_of_kubernetes_are_no_settings(service: str, ip: str) -> None:
+    url = f"tcp://[{ip}]:80" if ":" in ip else f"tcp://{ip}:80"
+    links = {
+        f"{service}_SERVICE_HOST": ip,
+        f"{service}_SERVICE_PORT": "80",
+        f"{service}_SERVICE_PORT_HTTP": "80",
+        f"{service}_PORT": url,
+        f"{service}_PORT_80_TCP": url,
+        f"{service}_PORT_80_TCP_PROTO": "tcp",
+        f"{service}_PORT_80_TCP_PORT": "80",
+        f"{service}_PORT_80_TCP_ADDR": ip,
+        f"{service}_PORT_53_UDP": url.replace("tcp", "udp"),
+    }
+
+    assert load_settings(DEVELOPMENT | links) == load_settings(DEVELOPMENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("CMS_PORT", "8o80"),
+        ("CMS_PORT", "tcp://10.96.0.7"),
+        ("CMS_FRONTEND_PORT", "80"),
+        ("CMS_FRONTEND_SERVICE_HOST", "db.internal"),
+        ("CMS_FRONTEND_SERVICE_PORT", "eighty"),
+        ("CMS_FRONTEND_PORT_80_TCP_PROTO", "80"),
+    ],
+)
+def test_variable_is_refused_when_only_its_name_is_that_of_a_service_link(name: str, text: str) -> None:
+    assert refusal({**DEVELOPMENT, name: text}).startswith(f"{name} is ")
+
+
+def test_every_secret_is_read_from_a_file_when_its_variable_names_one(tmp_path: Path) -> None:
+    secrets = {
+        "CMS_DATABASE_URL": DATABASE_URL,
+        "CMS_DATABASE_DIRECT_URL": DATABASE_URL,
+        "CMS_SECRET_KEY": KEY,
+        "CMS_SECRET_KEY_PREVIOUS": OTHER_KEY,
+        "CMS_ADMIN_PASSWORD": "Zq81-administrator",
+        "CMS_METRICS_TOKEN": BYTES.hex(),
+    }
+    files = {f"{name}_FILE": str(tmp_path / name.lower()) for name in secrets}
+    for name, text in secrets.items():
+        (tmp_path / name.lower()).write_text(f"{text}\n", encoding="utf-8")
+    others = {name: text for name, text in PRODUCTION.items() if name not in secrets}
+
+    assert load_settings(others | files) == load_settings(others | secrets)
+    assert {variable_name(field) for field in SECRETS} == secrets.keys()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "CMS_SECRET_KEY_FILE is '{path}', which cannot be read: No such file or directory."),
+        (b"", "CMS_SECRET_KEY_FILE is '{path}', which is empty; expected a file that holds CMS_SECRET_KEY."),
+        (b" \n", "CMS_SECRET_KEY_FILE is '{path}', which is empty; expected a file that holds CMS_SECRET_KEY."),
+        (b"\xff\xfe", "CMS_SECRET_KEY_FILE is '{path}', which is not UTF-8 text."),
+        (b"a" * 70_000, "CMS_SECRET_KEY_FILE is '{path}', which is too large; expected at most 65536 bytes."),
+        (b"short", "CMS_SECRET_KEY is "),
+    ],
+)
+def test_secret_is_refused_when_its_file_does_not_hold_it(
+    tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+
+    message = refusal({**PRODUCTION, "CMS_SECRET_KEY": "", "CMS_SECRET_KEY_FILE": str(path)})
+
+    assert message.startswith(complaint.format(path=path))
+    assert "short;" not in message
+    assert "\n" not in message
+
+
+def test_secret_is_refused_when_it_is_set_in_both_forms(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+
+    message = refusal({**PRODUCTION, "CMS_SECRET_KEY_FILE": str(tmp_path / "key")})
+
+    assert message == "CMS_SECRET_KEY and CMS_SECRET_KEY_FILE are both set; expected one of them."
+
+
+def test_secret_is_read_from_a_pipe_when_its_variable_names_one() -> None:
+    """As `CMS_SECRET_KEY_FILE=<(pass show key)` does in a shell. It can be read only once."""
+    reader, writer = os.pipe()
+    os.write(writer, KEY.encode())
+    os.close(writer)
+
+    settings = load_settings({**PRODUCTION, "CMS_SECRET_KEY": "", "CMS_SECRET_KEY_FILE": f"/dev/fd/{reader}"})
+
+    os.close(reader)
+    assert settings.secret_key == BYTES
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://accounts.example.org", "https://accounts.example.org"),
+        ("https://accounts.example.org/", "https://accounts.example.org"),
+        ("HTTPS://Accounts.Example.org/Id/", "https://accounts.example.org/Id"),
+        ("https://example.org:8443/id/v1", "https://example.org:8443/id/v1"),
+        ("http://cms_service:8000", "http://cms_service:8000"),
+        ("http://192.0.2.7:8000", "http://192.0.2.7:8000"),
+        ("http://[2001:db8::7]:8000", "http://[2001:db8::7]:8000"),
+    ],
+)
+def test_public_url_is_understood_in_the_usual_spellings(given: str, used: str) -> None:
+    assert load_settings({**DEVELOPMENT, "CMS_PUBLIC_URL": given}).public_url == used
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_advised"),
+    [
+        ({}, True),
+        ({"CMS_PUBLIC_URL": "https://accounts.example.org", "CMS_DATABASE_URL": DATABASE_URL}, True),
+        ({"CMS_ENV": "production"}, False),
+        ({**PRODUCTION, "CMS_ENV": "", "CMS_PORT": "http"}, False),
+        ({**PRODUCTION, "CMS_ENV": "", "CMS_SECRET_KEY": "short"}, False),
+    ],
+)
+def test_development_is_suggested_when_required_settings_are_missing(environ: dict[str, str], is_advised: bool) -> None:
+    assert ("set CMS_ENV=development" in refusal(environ)) is is_advised
 
 
 @pytest.mark.parametrize(
@@ -322,6 +474,19 @@ def test_dotenv_is_read_in_development_and_yields_to_the_environment(
     monkeypatch.setenv("CMS_PORT", "8002")
 
     assert read_environment(tmp_path) == {"CMS_ENV": "development", "CMS_PORT": "8002", "CMS_WORKERS": "2"}
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_environment"),
+    [("CMS_SECRET_KEY", "CMS_SECRET_KEY_FILE"), ("CMS_SECRET_KEY_FILE", "CMS_SECRET_KEY")],
+)
+def test_dotenv_yields_when_the_environment_has_the_secret_in_the_other_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_file: str, in_environment: str
+) -> None:
+    (tmp_path / ".env").write_text(f"CMS_ENV=development\n{in_file}=1\n")
+    monkeypatch.setenv(in_environment, "2")
+
+    assert read_environment(tmp_path) == {"CMS_ENV": "development", in_environment: "2"}
 
 
 @pytest.mark.parametrize(("mode", "is_refused"), [(0o602, True), (0o666, True), (0o644, False), (0o660, False)])

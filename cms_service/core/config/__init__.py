@@ -1,6 +1,6 @@
 """The settings of the service, from its environment."""
 
-from cms_service.core.config.environment import list_problems, load_settings, read_environment
+from cms_service.core.config.environment import load_settings, read_environment
 from cms_service.core.config.logging import StandardError, configure_logging, level_of, log_dictconfig
 from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
 from cms_service.core.config.settings import (
@@ -30,7 +30,6 @@ __all__ = [
     "TracesExporter",
     "configure_logging",
     "level_of",
-    "list_problems",
     "load_settings",
     "log_dictconfig",
     "read_environment",

@@ -15,7 +15,10 @@ from cms_service.core.config.credentials import (
     refuse_placeholder_database_password,
     refuse_reused_secrets,
 )
+from cms_service.core.config.secret_files import other_form, read_secret
+from cms_service.core.config.service_links import without_service_links
 from cms_service.core.config.settings import (
+    SECRETS,
     VARIABLES,
     Environment,
     PasswordHashing,
@@ -23,11 +26,13 @@ from cms_service.core.config.settings import (
     processor_count,
     variable_name,
 )
-from cms_service.core.exceptions import ConfigurationError
+from cms_service.core.exceptions import ConfigurationError, SettingsRefused
 
 _PREFIX = "CMS_"
-_KUBERNETES_PREFIX = "CMS_SERVICE_"
-"""Kubernetes describes a Service named `cms` or `cms-service` to every pod with such variables."""
+_ADVICE_TO_NEWCOMERS = (
+    "CMS_ENV is not set, which means production. "
+    "To try the service, set CMS_ENV=development: it needs no other setting."
+)
 
 
 def read_environment(directory: Path | None = None) -> dict[str, str]:
@@ -41,7 +46,11 @@ def read_environment(directory: Path | None = None) -> dict[str, str]:
         raise ConfigurationError(
             f"{path} cannot be read; expected UTF-8 text with a NAME=value on each line."
         ) from None
-    both = {name: value for name, value in file.items() if name.startswith(_PREFIX) and value} | own
+    both = {
+        name: value
+        for name, value in file.items()
+        if name.startswith(_PREFIX) and value and not own.get(other_form(name))
+    } | own
     is_development = both.get("CMS_ENV", "").strip().lower() == Environment.DEVELOPMENT
     if is_development and is_open:
         raise ConfigurationError(f"{path} can be changed by everybody on this machine; run `chmod o-w {path}`.")
@@ -49,17 +58,20 @@ def read_environment(directory: Path | None = None) -> dict[str, str]:
 
 
 def load_settings(environ: Mapping[str, str], *, makes_secret_key: bool = True) -> Settings:
-    """Return what the variables say.
+    """Return the settings that the variables, and the files that they name, contain.
 
-    In development a missing secret key is made, unless told not to, and kept in `CMS_DATA_DIR`. Raises
-    ConfigurationError, which names the first variable that is unknown, missing or wrong, and never shows a secret.
+    In development a missing secret key is made, unless told not to, and kept in `CMS_DATA_DIR`.
+
+    Raises:
+        SettingsRefused: variables are unknown, missing or wrong; it names all of them, and never shows a secret.
+        ConfigurationError: the secret key of development cannot be kept.
     """
     reading = _Reading(environ)
     if reading.problems:
-        raise ConfigurationError(reading.problems[0])
+        raise SettingsRefused(reading.problems, _ADVICE_TO_NEWCOMERS if reading.needs_advice else None)
     values = reading.values
 
-    # What is computed from the rest; the table describes it in words.
+    # Values that are computed from others; the table of settings describes them in words.
     values["public_url"] = values["public_url"] or f"http://127.0.0.1:{values['port']}"
     values["database_direct_url"] = values["database_direct_url"] or values["database_url"]
     values["hash_concurrency"] = values["hash_concurrency"] or processor_count()
@@ -68,27 +80,28 @@ def load_settings(environ: Mapping[str, str], *, makes_secret_key: bool = True) 
     return Settings(**values)
 
 
-def list_problems(environ: Mapping[str, str]) -> list[str]:
-    """Everything for which `load_settings` would refuse the variables, one line each."""
-    return _Reading(environ).problems
-
-
 class _Reading:
-    """What can be read, and what cannot."""
+    """The values that can be read, and a problem for each that cannot."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        texts = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
+        given = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
+        texts = without_service_links(given)
         self.values: dict[str, Any] = {}
         self.problems = list(_unknown(texts))
-        environment = self._read("environment", texts, Environment.PRODUCTION) or Environment.PRODUCTION
+        for name in map(variable_name, SECRETS):
+            text = self._try(partial(read_secret, name, texts))
+            texts |= {name: text} if text else {}
+        # Nothing is missing as long as it is not known for which environment.
+        environment = self._read("environment", texts, None)
         for field in VARIABLES:
             if field != "environment":
                 self._read(field, texts, environment)
+        self.needs_advice = "CMS_ENV" not in texts and any(_is_missing(field, texts) for field in VARIABLES)
         if not self.problems:  # Else a value would be compared that is not there.
             for rule in _CONTRADICTIONS:
                 self._try(partial(rule, self.values, texts))
 
-    def _read(self, field: str, texts: Mapping[str, str], environment: Environment) -> Any:
+    def _read(self, field: str, texts: Mapping[str, str], environment: Environment | None) -> Any:
         self.values[field] = self._try(partial(_read, field, texts, environment))
         return self.values[field]
 
@@ -100,7 +113,7 @@ class _Reading:
             return None
 
 
-def _read(field: str, texts: Mapping[str, str], environment: Environment) -> Any:
+def _read(field: str, texts: Mapping[str, str], environment: Environment | None) -> Any:
     variable, name = VARIABLES[field], variable_name(field)
     default = variable.default
     if environment is Environment.DEVELOPMENT and variable.development_default is not None:
@@ -108,16 +121,20 @@ def _read(field: str, texts: Mapping[str, str], environment: Environment) -> Any
     text = texts.get(name, default)
     if text is not None:
         return variable.read(name, text)
-    if environment is Environment.PRODUCTION and variable.is_required_in_production:
+    if environment is Environment.PRODUCTION and _is_missing(field, texts):
         raise ConfigurationError(f"{name} is missing; expected {variable.parser.expected}.")
     return None
 
 
+def _is_missing(field: str, texts: Mapping[str, str]) -> bool:
+    """Whether production needs the variable, and neither it nor its file is named."""
+    name = variable_name(field)
+    return VARIABLES[field].is_required_in_production and name not in texts and other_form(name) not in texts
+
+
 def _unknown(texts: Mapping[str, str]) -> Iterator[str]:
-    known = [variable_name(field) for field in VARIABLES]
+    known = [*map(variable_name, VARIABLES), *(other_form(variable_name(field)) for field in SECRETS)]
     for name in sorted(texts.keys() - set(known)):
-        if name.startswith(_KUBERNETES_PREFIX):
-            continue
         similar = get_close_matches(name, known, n=1, cutoff=0.75)
         hint = f"did you mean {similar[0]}?" if similar else "`cms-service settings` lists those there are."
         yield f"{name} is not a setting; {hint}"

@@ -2,6 +2,7 @@
 
 from textwrap import wrap
 
+from cms_service.core.config.secret_files import other_form
 from cms_service.core.config.settings import VARIABLES, Settings, variable_name
 from cms_service.core.config.variables import Variable
 
@@ -22,6 +23,8 @@ def render_env_example() -> str:
         facts = f"Expected: {variable.parser.expected}."
         if variable.computed_default:
             facts += f" Default: {variable.computed_default}."
+        if variable.is_secret:
+            facts += f" {other_form(variable_name(field))} may name a file that holds it instead."
         paragraphs = (variable.description, facts)
         # Part no address, date or name at its hyphen.
         wrapped = (line for paragraph in paragraphs for line in wrap(paragraph, _WIDTH, break_on_hyphens=False))
@@ -38,11 +41,16 @@ def render_settings(settings: Settings) -> str:
 def render_settings_reference() -> str:
     """Return a Markdown table of every setting."""
     rows = [
-        f"| `{variable_name(field)}` | {_default_words(variable)} | {variable.parser.expected} "
+        f"| {_names(field, variable)} | {_default_words(variable)} | {variable.parser.expected} "
         f"| {variable.description} |"
         for field, variable in VARIABLES.items()
     ]
     return "\n".join(["| Variable | Default | Expected | What it decides |", "|---|---|---|---|", *rows]) + "\n"
+
+
+def _names(field: str, variable: Variable) -> str:
+    name = variable_name(field)
+    return f"`{name}` or `{other_form(name)}`" if variable.is_secret else f"`{name}`"
 
 
 def _text(value: object) -> str:

@@ -17,11 +17,10 @@ from cms_service.core.config.variables import (
     ip_networks,
     one_of,
     seconds,
-    web_origins,
-    web_url,
     whole_number,
     words,
 )
+from cms_service.core.config.web_addresses import web_origins, web_url
 
 _PREFIX = "CMS_"
 _DAY_SECONDS = 86_400
@@ -478,6 +477,8 @@ def _variables() -> dict[str, Variable]:
 
 VARIABLES = _variables()
 """Every variable under the name of its field in Settings."""
+SECRETS = tuple(field for field, variable in VARIABLES.items() if variable.is_secret)
+"""The fields whose text may be in a file, which a variable with the suffix `_FILE` names."""
 
 
 def variable_name(field: str) -> str:

@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping, MutableMapping
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from cms_service.core.config.web_addresses import split_web_address
 from cms_service.core.exceptions import ConfigurationError
 
 _EXPORTER = "OTEL_TRACES_EXPORTER"
@@ -82,7 +83,7 @@ def _refuse_unusable_collector(given: Mapping[str, str]) -> None:
 
 def _is_web_address(text: str) -> bool:
     try:
-        address = urlsplit(text)
-        return address.scheme in {"http", "https"} and bool(address.hostname) and address.port != 0
+        split_web_address(text)
     except ValueError:
         return False
+    return True

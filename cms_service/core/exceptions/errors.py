@@ -1,5 +1,6 @@
 """What can go wrong, as meanings. One table, in `cms_service.api.problems`, gives each its HTTP status."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import msgspec
@@ -245,3 +246,12 @@ class InternalError(ServiceError):
 
 class ConfigurationError(Exception):
     """A setting is missing or wrong. The text is one line for the operator."""
+
+
+class SettingsRefused(ConfigurationError):
+    """Settings are missing or wrong. The text has a line for each problem, then the advice, if there is any."""
+
+    def __init__(self, problems: Sequence[str], advice: str | None = None) -> None:
+        super().__init__("\n".join([*problems, *([advice] if advice else [])]))
+        self.problems = tuple(problems)
+        self.advice = advice

@@ -1,0 +1,45 @@
+"""Secrets in files, as orchestrators mount them: `CMS_SECRET_KEY_FILE` names a file that holds `CMS_SECRET_KEY`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cms_service.core.exceptions import ConfigurationError
+
+SUFFIX = "_FILE"
+_MOST_BYTES = 65_536
+
+
+def other_form(name: str) -> str:
+    """The variable that says the same in the other form: `CMS_SECRET_KEY` for `CMS_SECRET_KEY_FILE`, or back."""
+    return name.removesuffix(SUFFIX) if name.endswith(SUFFIX) else name + SUFFIX
+
+
+def read_secret(name: str, texts: Mapping[str, str]) -> str | None:
+    """Return the text of the secret `name`, from its variable or from its file; None where neither is set.
+
+    Raises:
+        ConfigurationError: both are set, or the file cannot be read or is empty. The message shows no content.
+    """
+    path = texts.get(name + SUFFIX)
+    if path is None:
+        return texts.get(name)
+    if name in texts:
+        raise ConfigurationError(f"{name} and {name}{SUFFIX} are both set; expected one of them.")
+    if text := _read_file(name + SUFFIX, path):
+        return text
+    raise ConfigurationError(f"{name}{SUFFIX} is {path!r}, which is empty; expected a file that holds {name}.")
+
+
+def _read_file(name: str, path: str) -> str:
+    try:
+        with Path(path).expanduser().open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no path"
+        raise ConfigurationError(f"{name} is {path!r}, which cannot be read: {reason}.") from None
+    if len(content) > _MOST_BYTES:
+        raise ConfigurationError(f"{name} is {path!r}, which is too large; expected at most {_MOST_BYTES} bytes.")
+    try:
+        return content.decode("utf-8-sig").strip()
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{name} is {path!r}, which is not UTF-8 text.") from None
