@@ -1,11 +1,11 @@
-# `uv run just <recipe>` needs nothing but uv: it makes the virtual environment first. So does `just setup`, once.
+# The README's commands make the virtual environment. After `source .venv/bin/activate`, `just <recipe>` is enough.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 set positional-arguments
 
 # Recipes call the tools of the environment directly: no `uv run` inside, so nothing is synchronised half-way. Tools that
-# only one recipe needs run in an environment of their own.
-export PATH := justfile_directory() / ".venv/bin" + ":" + env("PATH")
+# only one recipe needs run in an environment of their own, which uv makes.
+export PATH := justfile_directory() / ".venv/bin" + ":" + justfile_directory() / ".uv/bin" + ":" + env("PATH")
 # Empty means unset. Where it is set, every interpreter compiles everything anew and takes three times as long to start.
 export PYTHONDONTWRITEBYTECODE := ""
 
@@ -204,6 +204,10 @@ containerfile:
 # Prove the steps of the Containerfile in a clean virtual environment.
 container-check:
     .ci/container_steps
+
+# Run the README's commands in a new Debian, as a user and as root; takes six minutes and needs root and debootstrap.
+test-fresh *args:
+    .ci/fresh_root "$@"
 
 # Everything that must pass before a change is merged, two suites at a time.
 ci: && coverage-report

@@ -20,11 +20,15 @@ STAND_INS = """
 curl() { command curl --silent --show-error "$@"; }
 # There is no container engine here. `just container-check` does the steps of the image, and hadolint reads its file.
 docker() { grep -q "^  service:" "$ROOT/compose.yaml"; }
-# CI begins with this, and a test must not change its own environment.
+# CI and `just test-fresh` begin with these, and a test must not change its own environment.
+python3() { [[ $1 $2 == "-m venv" ]] || command python3 "$@"; }
+source() { test "$1" = .venv/bin/activate; }
 pip() { test "$1" = install; }
+.uv/bin/pip() { pip "$@"; }
 npm() { test "$1" = install; }
 # CI runs the recipes themselves; here it shows that they exist.
-uv() { test "$1 $2" = "run just" && just --justfile "$ROOT/justfile" --show "$3" > /dev/null; }
+just() { command just --justfile "$ROOT/justfile" --show "$1" > /dev/null; }
+.uv/bin/uv() { test "$1 $2" = "run just" && just "$3"; }
 """
 
 
