@@ -21,7 +21,7 @@ curl() { command curl --silent --show-error "$@"; }
 # There is no container engine here. `just container-check` does the steps of the image, and hadolint reads its file.
 docker() { grep -q "^  service:" "$ROOT/compose.yaml"; }
 # CI and `just test-fresh` begin with these, and a test must not change its own environment.
-python3() { [[ $1 $2 == "-m venv" ]] || command python3 "$@"; }
+python3() { [[ "$1 $2" == "-m venv" ]] || command python3 "$@"; }
 source() { test "$1" = .venv/bin/activate; }
 pip() { test "$1" = install; }
 .uv/bin/pip() { pip "$@"; }
