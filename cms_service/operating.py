@@ -9,17 +9,20 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cms_service.core.config import Settings
-from cms_service.core.database import DatabaseProbe, UnitOfWork, create_engine, read_only, unit_of_work
+from cms_service.core.database import DatabaseProbe, FastLane, UnitOfWork, create_engine, read_only, unit_of_work
 from cms_service.core.dependencies import SystemClock, SystemEntropy
-from cms_service.core.security import SYSTEM, CursorCodec
+from cms_service.core.security import SYSTEM, CursorCodec, PasswordHasher
 from cms_service.parts import keys_for, make_key_ring, make_key_sealer, make_password_hasher, make_password_policy
 from cms_service.schemas import Diagnosis
 from cms_service.services import (
     AdministratorService,
     Doctor,
     EnrolledMachine,
+    Hearing,
     KeySchedule,
     MachineEnrolment,
+    PasswordReset,
+    PasswordResetService,
     SigningKeyService,
     ThrottleService,
 )
@@ -92,6 +95,16 @@ async def create_service_account(
         return await enrolment.enrol(name, description, roles)
 
 
+async def reset_password(settings: Settings, email: str, password: str) -> PasswordReset:
+    """Give an account a new password and end its sessions.
+
+    Raises:
+        ServiceError: no live account has the address, or the password is not acceptable.
+    """
+    async with _hashing(settings) as hasher, _working(settings) as work:
+        return await PasswordResetService(work, hasher, make_password_policy(settings)).reset(email, password)
+
+
 async def lift_throttle(settings: Settings, email: str) -> None:
     """Strangers may try to sign in at once. Raises ServiceError where no live account has the address."""
     async with _working(settings) as work:
@@ -100,18 +113,31 @@ async def lift_throttle(settings: Settings, email: str) -> None:
 
 @asynccontextmanager
 async def _administrators(settings: Settings) -> AsyncIterator[AdministratorService]:
+    async with _hashing(settings) as hasher, _working(settings) as work:
+        yield AdministratorService(work, hasher, make_password_policy(settings))
+
+
+@asynccontextmanager
+async def _hashing(settings: Settings) -> AsyncIterator[PasswordHasher]:
     hasher = make_password_hasher(settings)
     try:
-        async with _working(settings) as work:
-            yield AdministratorService(work, hasher, make_password_policy(settings))
+        yield hasher
     finally:
         hasher.close()
 
 
 @asynccontextmanager
 async def _working(settings: Settings) -> AsyncIterator[UnitOfWork]:
-    async with _connecting(settings) as engine, unit_of_work(engine) as work:
-        yield work
+    """One unit of work. When the block has ended, no worker of the service answers from older state any more."""
+    lane, lease_seconds = FastLane(settings, purpose="cms-service command"), settings.max_staleness_ms / 1000
+    try:
+        async with (
+            _connecting(settings) as engine,
+            unit_of_work(engine, Hearing(lane, lease_seconds, SystemClock())) as work,
+        ):
+            yield work
+    finally:
+        lane.close()
 
 
 @asynccontextmanager

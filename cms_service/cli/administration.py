@@ -7,7 +7,7 @@ import rich_click as click
 
 from cms_service.cli.console import prepare
 from cms_service.core.database import current_revision, direct_url, downgrade, running_database, upgrade
-from cms_service.operating import create_administrator, lift_throttle
+from cms_service.operating import create_administrator, lift_throttle, reset_password
 
 
 @click.command()
@@ -49,13 +49,32 @@ def create_admin(*, email: str | None, password_stdin: bool) -> None:
     """  # noqa: D301 - \b tells click to keep the lines
     settings = prepare()
     address = email or settings.admin_email
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = settings.admin_password or click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    password = _read_password(settings.admin_password, is_on_stdin=password_stdin)
     with running_database(settings) as running:
         asyncio.run(create_administrator(running, address, password))
     click.echo(f"{address} is an administrator.")
+
+
+@click.command("reset-password")
+@click.argument("address")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+def reset_account_password(*, address: str, password_stdin: bool) -> None:
+    """Give an account a new password, end its sessions and forget its failed sign-ins.
+
+    The password comes from standard input, else it is asked for.
+
+    \b
+    Examples:
+      cms-service reset-password ann@example.org
+      pass show ann | cms-service reset-password ann@example.org --password-stdin
+    """  # noqa: D301 - \b tells click to keep the lines
+    settings = prepare()
+    password = _read_password(is_on_stdin=password_stdin)
+    with running_database(settings) as running:
+        done = asyncio.run(reset_password(running, address, password))
+    click.echo(f"{address} has a new password. Sessions ended: {done.ended_sessions}.")
+    if not done.is_active:
+        click.echo("The account is deactivated: it can sign in once an administrator activates it.")
 
 
 @click.command("lift-throttle")
@@ -72,3 +91,10 @@ def lift_account_throttle(email: str) -> None:
     with running_database(prepare()) as running:
         asyncio.run(lift_throttle(running, email))
     click.echo(f"The failed sign-ins to {email} are forgotten.")
+
+
+def _read_password(chosen: str | None = None, *, is_on_stdin: bool) -> str:
+    """Return the first line of standard input if it is there, else the chosen password, else ask for one."""
+    if is_on_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return chosen or str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

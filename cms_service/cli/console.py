@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import NoReturn
 
+import msgspec
 import rich_click as click
 from asyncpg import PostgresError
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +22,11 @@ def prepare(given: Mapping[str, str] | None = None) -> Settings:
     settings = load_settings(read_environment() | dict(given or {}))
     configure_logging(settings)
     return settings
+
+
+def print_json(value: object) -> None:
+    """Print it on standard output as indented JSON."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value)))
 
 
 def reason_of(error: Exception) -> str:

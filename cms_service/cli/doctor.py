@@ -5,10 +5,9 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
 import rich_click as click
 
-from cms_service.cli.console import EXIT_CONFIGURATION, EXIT_FAILURE
+from cms_service.cli.console import EXIT_CONFIGURATION, EXIT_FAILURE, print_json
 from cms_service.core.config import Settings, configure_logging, load_settings, read_environment
 from cms_service.core.database import running_database
 from cms_service.core.exceptions import ConfigurationError, SettingsRefused
@@ -65,7 +64,7 @@ def _refusal(problems: Sequence[str], advice: str = ADVICE_ON_SETTINGS) -> Diagn
 
 def _tell(diagnosis: Diagnosis, *, is_json: bool) -> None:
     if is_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(diagnosis)))
+        print_json(diagnosis)
         return
     width = max(len(finding.check) for finding in diagnosis.findings)
     for finding in diagnosis.findings:

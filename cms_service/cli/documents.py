@@ -13,6 +13,7 @@ from cms_service.core.config import (
     read_environment,
     render_env_example,
     render_settings,
+    render_settings_as_json,
     render_settings_reference,
 )
 
@@ -42,6 +43,7 @@ def openapi(*, output: Path | None, check: bool) -> None:
 @click.command("settings")
 @click.option("--env-example", "form", flag_value="env", help="Print the text of .env.example.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print the table of the documentation.")
+@click.option("--json", "form", flag_value="json", help="Print the settings in force as one JSON object.")
 def show_settings(form: str | None) -> None:
     """Print the settings in force, secrets hidden; or describe all that there are."""
     match form:
@@ -49,6 +51,8 @@ def show_settings(form: str | None) -> None:
             click.echo(render_env_example(), nl=False)
         case "markdown":
             click.echo(render_settings_reference(), nl=False)
+        case "json":
+            click.echo(render_settings_as_json(load_settings(read_environment())), nl=False)
         case _:
             click.echo(render_settings(load_settings(read_environment())), nl=False)
 

@@ -3,7 +3,7 @@
 import rich_click as click
 from alembic.util import CommandError
 
-from cms_service.cli.administration import create_admin, lift_account_throttle, migrate
+from cms_service.cli.administration import create_admin, lift_account_throttle, migrate, reset_account_password
 from cms_service.cli.console import DATABASE_ERRORS, EXIT_CONFIGURATION, EXIT_FAILURE, fail, reason_of
 from cms_service.cli.doctor import doctor
 from cms_service.cli.documents import openapi, show_settings
@@ -46,6 +46,7 @@ COMMANDS = (
     serve,
     migrate,
     create_admin,
+    reset_account_password,
     lift_account_throttle,
     keys,
     service_accounts,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import rich_click as click
 
-from cms_service.cli.console import prepare
+from cms_service.cli.console import prepare, print_json
 from cms_service.core.config import Settings
 from cms_service.core.database import running_database
 from cms_service.operating import signing_keys
@@ -23,7 +23,8 @@ def keys() -> None:
 
 
 @keys.command("list")
-def list_keys() -> None:
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON array instead.")
+def list_keys(*, is_json: bool) -> None:
     """Show every key with its state and its times (UTC).
 
     \b
@@ -32,9 +33,17 @@ def list_keys() -> None:
       signing     signs what is issued now
       verifying   has a successor; what it signed still counts
       retired     what it signed counts no more
+
+    \b
+    Examples:
+      cms-service keys list
+      cms-service keys list --json
     """  # noqa: D301 - \b tells click to keep the lines
     with running_database(prepare()) as running:
         found = asyncio.run(_list(running))
+    if is_json:
+        print_json(found)
+        return
     rows = [COLUMNS, *map(_row, found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -4,7 +4,7 @@ import asyncio
 
 import rich_click as click
 
-from cms_service.cli.console import prepare
+from cms_service.cli.console import prepare, print_json
 from cms_service.core.database import running_database
 from cms_service.operating import create_service_account
 
@@ -21,7 +21,8 @@ def service_accounts() -> None:
 @click.argument("name")
 @click.option("--role", "roles", multiple=True, help="Assign the role of this name, everywhere. Repeatable.")
 @click.option("--description", default="", help="What it is for.")
-def create(*, name: str, roles: tuple[str, ...], description: str) -> None:
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON object instead.")
+def create(*, name: str, roles: tuple[str, ...], description: str, is_json: bool) -> None:
     """Create a service account with a first API key, which is shown this once.
 
     \b
@@ -31,5 +32,8 @@ def create(*, name: str, roles: tuple[str, ...], description: str) -> None:
     """  # noqa: D301 - \b tells click to keep the lines
     with running_database(prepare()) as running:
         machine = asyncio.run(create_service_account(running, name, description, roles))
+    if is_json:
+        print_json(machine)
+        return
     click.echo(f"Client id  {machine.service_account_id}")
     click.echo(f"API key    {machine.key}  (shown this once, good until {machine.expires_at:%Y-%m-%d})")

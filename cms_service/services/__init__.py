@@ -27,6 +27,7 @@ from cms_service.services.machine_enrolment import EnrolledMachine, MachineEnrol
 from cms_service.services.oauth_clients import ClientService, PresentedClient
 from cms_service.services.oauth_metadata import PublishedMetadata, publish_metadata
 from cms_service.services.observation import TimedPropagation, observe_state
+from cms_service.services.password_resets import PasswordReset, PasswordResetService
 from cms_service.services.permissions import PermissionService
 from cms_service.services.preconditions import Precondition, Versioned, entity_tag
 from cms_service.services.previews import Previewed, PreviewService
@@ -77,6 +78,8 @@ __all__ = [
     "KeySchedule",
     "KeyUsage",
     "MachineEnrolment",
+    "PasswordReset",
+    "PasswordResetService",
     "PermissionService",
     "Precondition",
     "PresentedClient",

@@ -158,6 +158,33 @@ def test_settings_are_printed_without_secrets(call: Call) -> None:
     assert CANARY not in outcome.out
 
 
+def test_settings_are_printed_as_json_when_that_is_wanted(call: Call) -> None:
+    outcome = call("settings", "--json", CMS_ENV="development", CMS_DATABASE_URL=UNREACHABLE, CMS_PORT="8123")
+
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["CMS_PORT"] == 8123
+    assert CANARY not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (["ke"], ["plain,keys"]),
+        (["keys", "r"], ["plain,rotate", "plain,retire"]),
+        (["settings", "--j"], ["plain,--json"]),
+    ],
+)
+def test_shell_completes_commands_when_it_is_set_up(call: Call, typed: list[str], completed: list[str]) -> None:
+    """As the line of the documentation sets it up."""
+    line = " ".join(["cms-service", *typed])
+
+    setup = call(_CMS_SERVICE_COMPLETE="bash_source")
+    outcome = call(_CMS_SERVICE_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(typed)))
+
+    assert "complete -o nosort -F _cms_service_completion cms-service" in setup.out
+    assert sorted(outcome.out.split()) == sorted(completed)
+
+
 def test_settings_are_described_without_any_being_set(call: Call) -> None:
     assert call("settings", "--env-example").out == render_env_example()
     assert call("settings", "--markdown").out == render_settings_reference()
@@ -207,6 +234,37 @@ async def test_lift_throttle_forgets_what_was_tried(fresh_database: DatabaseFact
 
 
 @pytest.mark.slow
+async def test_password_is_reset_when_its_owner_has_lost_it(
+    fresh_database: DatabaseFactory, service_factory: ServiceFactory
+) -> None:
+    database = await fresh_database()
+    service = await service_factory(database)
+    lost, new = service.admin_password, "seven blue herons on a pier"
+    reset = ("reset-password", service.admin_email.upper(), "--password-stdin")
+    async with service.client() as http:
+        session = await sign_in(http, service.admin_email, lost)
+
+        weak = await run(database, *reset, stdin="short\n")
+        unknown = await run(database, "reset-password", "bob@example.org", "--password-stdin", stdin=f"{new}\n")
+        assert (await session.get("/api/v1/users/me")).status_code == 200
+        done = await run(database, *reset, stdin=f"{new}\n")
+        # Answered from no memory: the command has waited for the workers.
+        assert (await session.get("/api/v1/users/me")).status_code == 401
+
+        old = await http.post("/api/v1/auth/login", json={"email": service.admin_email, "password": lost})
+        await sign_in(http, service.admin_email, new)
+
+    assert (weak.code, weak.out) == (1, "")
+    assert weak.err.startswith("cms-service: ")
+    assert (unknown.code, unknown.err) == (1, "cms-service: There is no account with this address.\n")
+    assert (done.code, done.out) == (
+        0,
+        f"{service.admin_email.upper()} has a new password. Sessions ended: 1.\n",
+    ), done.err
+    assert old.status_code == 401
+
+
+@pytest.mark.slow
 async def test_create_admin_makes_an_administrator(fresh_database: DatabaseFactory) -> None:
     database = await fresh_database()
     arguments = ("create-admin", "--email", "ann@example.org", "--password-stdin")
@@ -235,12 +293,14 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
     repeated = await run(database, *create, "gateway")
     without_role = await run(database, *create, "other", "--role", "no-such-role")
     wrong_name = await run(database, *create, "No Slug")
+    as_json = json.loads((await run(database, *create, "other", "--json")).out)
 
     assert made.code == 0, made.err
     shown = re.fullmatch(
         r"Client id  (\S+)\nAPI key    (cms_k_\w{49})  \(shown this once, good until \S+\)\n", made.out
     )
     assert shown, made.out
+    assert as_json.keys() == {"service_account_id", "key", "expires_at"}
     assert (repeated.code, repeated.err) == (1, "cms-service: The name is taken.\n")
     assert (without_role.code, without_role.err) == (1, "cms-service: There is no such role.\n")
     assert wrong_name.code == 1
@@ -250,8 +310,20 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
         headers = {"Authorization": f"Bearer {shown[2]}"}
         accounts = (await http.get("/api/v1/service-accounts", headers=headers)).json()["items"]
         events = (await http.get("/api/v1/audit-events", headers=headers, params={"target_id": shown[1]})).json()
-    assert [account["id"] for account in accounts] == [shown[1]]
+    assert {account["id"] for account in accounts} == {shown[1], as_json["service_account_id"]}
     assert [event["actor_id"] for event in events["items"]] == [None] * 3
+
+
+@pytest.mark.slow
+async def test_signing_keys_are_listed_as_json_when_that_is_wanted(fresh_database: DatabaseFactory) -> None:
+    database = await fresh_database()
+    await run(database, "keys", "rotate", "--now")
+
+    table, listed = await run(database, "keys", "list"), await run(database, "keys", "list", "--json")
+
+    (key,) = (key for key in json.loads(listed.out) if key["state"] == "signing")
+    assert key.keys() == {"kid", "algorithm", "published_at", "active_from", "retires_at", "state"}
+    assert f"{key['kid']}  EdDSA      signing" in table.out
 
 
 @pytest.mark.slow

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import pickle
 import random
@@ -21,9 +22,10 @@ from cms_service.core.config import (
     read_environment,
     render_env_example,
     render_settings,
+    render_settings_as_json,
     render_settings_reference,
 )
-from cms_service.core.config.settings import SECRETS, variable_name
+from cms_service.core.config.settings import SECRETS, VARIABLES, variable_name
 from cms_service.core.exceptions import ConfigurationError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -455,10 +457,29 @@ def test_lists_are_separated_by_commas() -> None:
 def test_secrets_are_shown_nowhere() -> None:
     settings = load_settings({**PRODUCTION, "CMS_ADMIN_PASSWORD": "Zq81-administrator"})
 
-    for shown in (repr(settings), str(settings), pretty_repr(settings), render_settings(settings)):
+    renderings = (render_settings(settings), render_settings_as_json(settings))
+    for shown in (repr(settings), str(settings), pretty_repr(settings), *renderings):
         assert "Zq81" not in shown
         assert repr(settings.secret_key) not in shown
         assert KEY not in shown
+
+
+def test_secret_is_shown_as_empty_when_it_is_not_set() -> None:
+    lines = render_settings(load_settings(PRODUCTION)).splitlines()
+
+    assert {"CMS_METRICS_TOKEN=", "CMS_SECRET_KEY_PREVIOUS=", "CMS_SECRET_KEY=…"} <= set(lines)
+
+
+def test_settings_as_json_have_the_types_of_their_values() -> None:
+    settings = load_settings({**PRODUCTION, "CMS_TRUSTED_PROXIES": "10.0.0.0/8", "CMS_DATA_DIR": "/var/lib/cms"})
+
+    shown = json.loads(render_settings_as_json(settings))
+
+    assert shown.keys() == set(map(variable_name, VARIABLES))
+    assert shown["CMS_PORT"] == 8000
+    assert shown["CMS_TRUSTED_PROXIES"] == ["10.0.0.0/8"]
+    assert shown["CMS_DATA_DIR"] == "/var/lib/cms"
+    assert (shown["CMS_SECRET_KEY"], shown["CMS_METRICS_TOKEN"]) == ("…", None)
 
 
 def test_settings_survive_the_way_to_a_worker_process() -> None:

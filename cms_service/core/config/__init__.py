@@ -2,7 +2,12 @@
 
 from cms_service.core.config.environment import load_settings, read_environment
 from cms_service.core.config.logging import StandardError, configure_logging, level_of, log_dictconfig
-from cms_service.core.config.reference import render_env_example, render_settings, render_settings_reference
+from cms_service.core.config.reference import (
+    render_env_example,
+    render_settings,
+    render_settings_as_json,
+    render_settings_reference,
+)
 from cms_service.core.config.settings import (
     CONNECTIONS_PER_WORKER,
     LONGEST_API_KEY_DAYS,
@@ -36,6 +41,7 @@ __all__ = [
     "read_traces_exporter",
     "render_env_example",
     "render_settings",
+    "render_settings_as_json",
     "render_settings_reference",
     "traces_exporter",
 ]

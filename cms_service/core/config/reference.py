@@ -2,6 +2,8 @@
 
 from textwrap import wrap
 
+import msgspec
+
 from cms_service.core.config.secret_files import other_form
 from cms_service.core.config.settings import VARIABLES, Settings, variable_name
 from cms_service.core.config.variables import Variable
@@ -36,6 +38,12 @@ def render_env_example() -> str:
 def render_settings(settings: Settings) -> str:
     """Return one line for each setting with its present value; secrets are not shown."""
     return "".join(f"{variable_name(field)}={_text(value)}\n" for field, value in settings.__rich_repr__())
+
+
+def render_settings_as_json(settings: Settings) -> str:
+    """Return a JSON object with the present value of each setting, null where it has none; secrets are not shown."""
+    values = {variable_name(field): value for field, value in settings.__rich_repr__()}
+    return msgspec.json.format(msgspec.json.encode(values, enc_hook=str)).decode() + "\n"
 
 
 def render_settings_reference() -> str:

@@ -465,7 +465,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(field, "…" if variable.is_secret else getattr(self, field)) for field, variable in VARIABLES.items()]
+        return [(field, self._shown(field, variable)) for field, variable in VARIABLES.items()]
+
+    def _shown(self, field: str, variable: Variable) -> Any:
+        value = getattr(self, field)
+        return "…" if variable.is_secret and value is not None else value
 
 
 def _variables() -> dict[str, Variable]:
