@@ -15,17 +15,28 @@ from msgspec import UNSET
 
 from cms_service.api.conditional import unless_known
 from cms_service.api.deprecation import deprecation_headers
-from cms_service.api.problems import PROBLEM_MEDIA_TYPE, complete_allow, headers_of, problem_of
+from cms_service.api.problems import (
+    PROBLEM_MEDIA_TYPE,
+    complete_allow,
+    headers_of,
+    note_refusal,
+    noted_refusal,
+    problem_of,
+)
 from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
 from cms_service.api.request_origin import origin_in, with_origin
 from cms_service.api.unread_body import UnreadBody
 from cms_service.core.config import Settings
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError, ValidationFailed, Violation
-from cms_service.core.observability import PROBES, LoggedRequest, Metrics, RequestSpan, Tracing, request_logger
+from cms_service.core.observability import LoggedRequest, Metrics, RequestSpan, Tracing, is_probe, request_logger
 
 # No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
 # path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.
 _CANONICAL_PATH = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~:@!$&'()*+,;=-]+)*/?")
+
+# Part of an address as a developer may misspell it, and not what a token, a password or an id looks like.
+_WORD = re.compile(r"[A-Za-z._-]{0,24}|v[0-9]")
+MOST_LOGGED_SEGMENTS = 8
 
 _log = structlog.get_logger("cms_service.envelope")
 
@@ -45,6 +56,7 @@ class Envelope:
         self._requests = RequestMetrics(metrics or Metrics())
         self._tracing = tracing
         self._has_to_leave = has_to_leave
+        self._is_development = settings.is_development
         self._trusted_proxies = settings.trusted_proxies
         self._log_request = request_logger(settings)
         self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
@@ -95,8 +107,9 @@ class Envelope:
             self._log_request(
                 LoggedRequest(
                     method=known,
-                    path=path,
+                    path=self._logged_path(scope) if path == UNMATCHED else path,
                     status=status,
+                    code=noted_refusal(scope),
                     duration_ms=round(seconds * 1000, 2),
                     subject_id=getattr(scope.get("user"), "subject_id", None),
                     request_id=request_id,
@@ -106,8 +119,15 @@ class Envelope:
             if span:
                 span.end(scope.get("path_template"), status)
 
+    def _logged_path(self, scope: HTTPScope) -> str:
+        """Shows developers the words of a path that no route matches; all else in it may be a secret."""
+        if not self._is_development:
+            return UNMATCHED
+        segments = scope["path"].split("/", MOST_LOGGED_SEGMENTS)
+        return "/".join(segment if _WORD.fullmatch(segment) else "…" for segment in segments)
+
     def _begin_span(self, scope: HTTPScope, request_id: str) -> RequestSpan | None:
-        if self._tracing is None or scope["path"].startswith(PROBES):
+        if self._tracing is None or is_probe(scope["path"]):
             return None
         span = self._tracing.request(scope["method"], scope["headers"], request_id)
         structlog.contextvars.bind_contextvars(trace_id=span.trace_id)
@@ -182,6 +202,7 @@ def _host_violation(scope: HTTPScope) -> Violation | None:
 
 async def _refuse(error: ServiceError, scope: HTTPScope, send: Send) -> None:
     problem = problem_of(error, scope)
+    note_refusal(scope, error.code)
     body = msgspec.json.encode(problem)
     headers = {"content-type": PROBLEM_MEDIA_TYPE, "content-length": str(len(body)), **headers_of(error)}
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]

@@ -8,6 +8,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 
 from cms_service.api.client_authentication import authorization_values
+from cms_service.api.problems import note_refusal
 from cms_service.core.exceptions import InvalidClient, InvalidRequest, OAuthRefused, ValidationFailed
 from cms_service.schemas import OAuthError, OAuthErrorCode
 
@@ -28,6 +29,7 @@ def documented_oauth(*statuses: int) -> dict[int, ResponseSpec]:
 
 def refuse_oauth(request: Request[Any, Any, Any], error: OAuthRefused) -> Response[OAuthError]:
     """The answer to a client that is refused."""
+    note_refusal(request.scope, error.error)
     body = OAuthError(OAuthErrorCode(error.error), _FORBIDDEN.sub("?", error.description))
     if isinstance(error, InvalidClient) and authorization_values(request.scope):
         return Response(body, status_code=401, headers={"WWW-Authenticate": CHALLENGE})

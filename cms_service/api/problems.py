@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
+from msgspec import UNSET, UnsetType
 
 from cms_service.api.json_response import JsonResponse
 from cms_service.api.previews import answer_preview
@@ -79,6 +80,8 @@ STATUSES: dict[type[ServiceError], int] = {
 REPRESENTATIVES: dict[int, type[ServiceError]] = {status: error for error, status in reversed(STATUSES.items())}
 """For each status the meaning of an error that Litestar itself raises, and the name of the documented response."""
 
+_CODE_KEY = "problem_code"
+
 _log = structlog.get_logger("cms_service.problems")
 
 
@@ -149,9 +152,21 @@ def headers_of(error: ServiceError) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds else {}
 
 
+def note_refusal(scope: Scope, code: str) -> None:
+    """Remember the code of the problem for the line that is logged of the request."""
+    scope["state"][_CODE_KEY] = code
+
+
+def noted_refusal(scope: Scope) -> str | UnsetType:
+    """Return the code that `note_refusal` has remembered."""
+    code: str | UnsetType = scope["state"].get(_CODE_KEY, UNSET)
+    return code
+
+
 def refuse(request: Request[Any, Any, Any], error: ServiceError) -> Response[Problem | ValidationProblem]:
     """The answer to a request that is refused."""
     problem = problem_of(error, request.scope)
+    note_refusal(request.scope, error.code)
     if problem.status == 503:
         _log.warning("unavailable", code=error.code, cause=type(error.__cause__).__name__)
     return JsonResponse(problem, status_code=problem.status, headers=headers_of(error), media_type=PROBLEM_MEDIA_TYPE)

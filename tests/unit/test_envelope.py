@@ -456,12 +456,32 @@ async def test_one_line_tells_of_a_request_and_nothing_secret(app: Envelope, log
         "method": "GET",
         "path": "/faults/{name}",
         "status": 400,
+        "code": "validation_failed",
         "subject_id": None,
     }
 
 
-async def test_line_names_no_path_that_is_not_ours(app: Envelope, log_lines: Any) -> None:
-    await exchange(app, "GET", "/s3cr3t")
+@pytest.mark.parametrize(
+    ("method", "target", "code"),
+    [
+        ("GET", "/faults/expired", "token_expired"),
+        ("GET", "/faults/unknown", "internal_error"),
+        ("GET", "/nowhere", "not_found"),
+        ("GET", "//things", "not_found"),
+        ("PUT", "/things", "method_not_allowed"),
+        ("GET", "/things", None),
+    ],
+)
+async def test_line_has_the_code_of_the_problem_when_the_request_is_refused(
+    app: Envelope, log_lines: Any, method: str, target: str, code: str | None
+) -> None:
+    await exchange(app, method, target)
+    assert log_lines()[-1].get("code") == code
+
+
+@pytest.mark.parametrize("path", ["/s3cr3t", "/things//s3cr3t", "/health/s3cr3t"])
+async def test_line_names_no_path_that_is_not_ours(app: Envelope, log_lines: Any, path: str) -> None:
+    await exchange(app, "GET", path)
     assert [line["path"] for line in log_lines()] == ["unmatched"]
 
 

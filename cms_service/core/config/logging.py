@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 from uuid import UUID
 
 import msgspec
@@ -54,8 +54,14 @@ def log_dictconfig(settings: Settings) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"pipeline": {"()": f"{__name__}.library_formatter", "log_format": str(settings.log_format)}},
+        "filters": {"plain": {"()": f"{__name__}.PlainWords"}},
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "pipeline"}
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "stream": "ext://sys.stderr",
+                "formatter": "pipeline",
+                "filters": ["plain"],
+            }
         },
         "root": {"level": level_of(settings), "handlers": ["stderr"]},
         "loggers": {
@@ -67,6 +73,21 @@ def log_dictconfig(settings: Settings) -> dict[str, Any]:
             "cms_service.core.database.pool": {"level": "WARNING"},  # SQLAlchemy's, named after our class.
         },
     }
+
+
+class PlainWords(logging.Filter):
+    """Rewords lines of the server that are no plain statements."""
+
+    _WORDS: ClassVar = {
+        "Shutting down granian": "Stopping",
+        "Granian shutdown completed, see ya!": "Stopped",
+        "HUP signal received, gracefully respawning workers..": "Restarting the workers",
+    }
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name == "_granian" and isinstance(record.msg, str):
+            record.msg = self._WORDS.get(record.msg, record.msg)
+        return True
 
 
 def library_formatter(log_format: str) -> logging.Formatter:

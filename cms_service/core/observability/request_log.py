@@ -12,19 +12,20 @@ from msgspec import UNSET, UnsetType
 
 from cms_service.core.config import LogFormat, Settings, StandardError, level_of
 
-PROBES = ("/health/", "/metrics")
-"""Requests that are of interest only to who looks for faults."""
+_PROBES = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 _log = structlog.get_logger("cms_service.requests")
 
 
 class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told of a request. Of all this, the client has chosen the id alone, which is a sane one."""
+    """The members of a line. In production, only the id is chosen by the client, and it is a sane one."""
 
     method: str
     path: str
     """With the names of its parameters, not their values."""
     status: int | None
+    code: str | UnsetType = UNSET
+    """The code of the problem, where the request was refused."""
     duration_ms: float
     subject_id: UUID | None
     request_id: str
@@ -36,6 +37,11 @@ class _Line(LoggedRequest, frozen=True, kw_only=True):
     timestamp: str
     level: str = "info"
     event: str = "request"
+
+
+def is_probe(path: str) -> bool:
+    """Whether requests for the path come all the time, and are of interest only to those who look for faults."""
+    return path.rstrip("/") in _PROBES
 
 
 RequestLogger: TypeAlias = Callable[[LoggedRequest], None]
@@ -51,13 +57,14 @@ def request_logger(settings: Settings) -> RequestLogger:
     stream, encode = StandardError(), msgspec.json.Encoder().encode
 
     def write(request: LoggedRequest) -> None:
-        if request.path.startswith(PROBES):
+        if is_probe(request.path):
             return
         now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         line = _Line(
             method=request.method,
             path=request.path,
             status=request.status,
+            code=request.code,
             duration_ms=request.duration_ms,
             subject_id=request.subject_id,
             request_id=request.request_id,
@@ -71,5 +78,6 @@ def request_logger(settings: Settings) -> RequestLogger:
 
 
 def _log_request(request: LoggedRequest) -> None:
-    log = _log.debug if request.path.startswith(PROBES) else _log.info
-    log("request", **{name: value for name, value in msgspec.structs.asdict(request).items() if value is not UNSET})
+    log = _log.debug if is_probe(request.path) else _log.info
+    members = msgspec.structs.asdict(request) | {"subject_id": request.subject_id and str(request.subject_id)}
+    log("request", **{name: value for name, value in members.items() if value is not UNSET})
