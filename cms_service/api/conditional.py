@@ -41,12 +41,9 @@ ETAG = ResponseHeader(
 LOCATION = ResponseHeader("Location", documentation_only=True, description="Where the new resource is.")
 
 
-def tagged(resource: T, *, status_code: int = 200, location: str | None = None) -> Response[T]:
+def tagged(resource: T, *, status_code: int = 200) -> Response[T]:
     """The resource with its entity tag."""
-    headers = {"ETag": entity_tag(resource)}
-    if location is not None:
-        headers["Location"] = location
-    return JsonResponse(resource, status_code=status_code, headers=headers)
+    return JsonResponse(resource, status_code=status_code, headers={"ETag": entity_tag(resource)})
 
 
 def unless_known(scope: HTTPScope, send: Send) -> Send:
