@@ -93,7 +93,8 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
             title="cms-service",
             version=version("cms-service"),
             description="Accounts and access control for a content platform: who is calling, what may they do, and "
-            "who changed that.\n\nHEAD works wherever GET does, and OPTIONS answers which methods a path has. A "
+            "who changed that.\n\nHEAD works wherever GET does, and OPTIONS answers which methods a path has. "
+            "Operations below `/api/` refuse query parameters that they do not describe; the others ignore them. A "
             "service account that acts for a user sends `X-On-Behalf-Of`, as `bearerAuth` describes.",
             license=License(name="MIT", identifier="MIT"),
             servers=[Server(url="/", description="The service that this document comes from.")],

@@ -31,6 +31,9 @@ from cms_service.core.exceptions import (
 )
 from cms_service.core.security import PasswordPolicy
 
+STRICT_QUERY_BELOW = "/api/"
+"""Routes below this path refuse query parameters that they do not declare. All others ignore them: caches, monitors and
+links add parameters of their own to the addresses of probes, metadata and pages."""
 MOST_VIOLATIONS = 100
 BODY_TIMEOUT_SECONDS = 10
 LONGEST_TRUST_SECONDS = 0.1
@@ -66,8 +69,9 @@ class StrictInput:
         if plan is None:
             plan = self._plans[request.route_handler] = plan_for(request.route_handler)
         violations: list[Violation] = []
-        if plan.query or request.scope["query_string"]:
-            violations += islice(_query_violations(request.scope["query_string"], plan.query), MOST_VIOLATIONS)
+        query, is_strict = request.scope["query_string"], request.scope["path_template"].startswith(STRICT_QUERY_BELOW)
+        if plan.query or (query and is_strict):
+            violations += islice(_query_violations(query, plan.query, is_strict=is_strict), MOST_VIOLATIONS)
         if plan.headers:
             violations += _header_violations(request, plan.headers)
         if plan.body is not None:
@@ -103,7 +107,7 @@ def _require_canonical_ids(request: Request[Any, Any, Any]) -> None:
             raise NotFound
 
 
-def _query_violations(query_string: bytes, declared: dict[str, Parameter]) -> Iterator[Violation]:
+def _query_violations(query_string: bytes, declared: dict[str, Parameter], *, is_strict: bool) -> Iterator[Violation]:
     try:
         values = _query_values(query_string)
     except ValueError:
@@ -113,7 +117,7 @@ def _query_violations(query_string: bytes, declared: dict[str, Parameter]) -> It
         pointer = f"query/{quoted(name)}"
         if name in declared:
             yield from _text_violations(texts, declared[name], pointer)
-        else:
+        elif is_strict:
             yield Violation(pointer, "unknown_parameter", "There is no parameter of this name.")
     for name, parameter in declared.items():
         if parameter.is_required and name not in values:

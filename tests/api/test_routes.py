@@ -115,6 +115,31 @@ def test_document_holds_every_route_but_pages_for_people_and_the_metrics() -> No
     assert documented == routed
 
 
+@pytest.fixture(scope="module")
+async def stylesheet(client: httpx.AsyncClient) -> str:
+    """The path of an asset, which has a digest in it."""
+    links: list[str] = re.findall(r'href="(/schema/assets/[^"]+\.css)"', (await client.get("/schema")).text)
+    return links[0]
+
+
+OUTSIDE = sorted(name.removeprefix("GET ") for name in HANDLERS if not name.partition(" ")[2].startswith("/api/"))
+
+
+@pytest.mark.parametrize("query", ["t=1", "utm_source=mail&v=2&v=3", "%"])
+@pytest.mark.parametrize("path", OUTSIDE)
+async def test_unknown_query_parameter_is_ignored_when_the_route_is_outside_the_api(
+    client: httpx.AsyncClient, stylesheet: str, path: str, query: str
+) -> None:
+    """Within the API it is refused, as tests/api/test_bad_input.py shows for every operation."""
+    path = {"/schema/assets/{digest:str}/{name:str}": stylesheet}.get(path, path)
+    path = path.replace("{code:str}", "not_found").replace("{path:str}", "nothing")
+
+    plain, with_query = await client.get(path), await client.get(f"{path}?{query}")
+
+    assert with_query.status_code == plain.status_code
+    assert plain.status_code == (404 if path == "/schema/nothing" else 307 if path == "/docs" else 200)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 async def test_stranger_is_refused_unless_the_route_is_for_everyone(
     client: httpx.AsyncClient, operation: Operation

@@ -27,7 +27,7 @@ going = deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), successor="/
 
 
 @going
-@get("/things/{thing_id:uuid}", operation_id="getThing", tags=["users"], opt={PUBLIC: True})
+@get("/api/v1/things/{thing_id:uuid}", operation_id="getThing", tags=["users"], opt={PUBLIC: True})
 async def get_thing(thing_id: FromPath[UUID]) -> FoundAction:
     """One thing."""
     if thing_id != KNOWN:
@@ -36,7 +36,7 @@ async def get_thing(thing_id: FromPath[UUID]) -> FoundAction:
 
 
 @going
-@get("/things", operation_id="listThings", tags=["users"], guards=[authenticated])
+@get("/api/v1/things", operation_id="listThings", tags=["users"], guards=[authenticated])
 async def list_things() -> FoundAction:
     """All things."""
     raise NotImplementedError  # The guard lets nobody in: what a refusal says is the test.
@@ -44,7 +44,7 @@ async def list_things() -> FoundAction:
 
 @going
 @get(
-    "/oauth-things",
+    "/api/v1/oauth-things",
     operation_id="findThing",
     tags=["users"],
     opt={PUBLIC: True},
@@ -56,7 +56,7 @@ async def find_thing() -> FoundAction:
 
 
 @going
-@get("/tried-things", operation_id="tryThing", tags=["users"], opt={PUBLIC: True})
+@get("/api/v1/tried-things", operation_id="tryThing", tags=["users"], opt={PUBLIC: True})
 async def try_thing() -> FoundAction:
     """What would become of a thing."""
     raise Previewed(AccessPreview(ChangedGrants(0, 0, []), ChangedGrants(0, 0, [])))
@@ -78,12 +78,12 @@ def app() -> Envelope:
 @pytest.mark.parametrize(
     ("target", "status"),
     [
-        (f"/things/{KNOWN}", 200),
-        ("/things/0190c8a0-4b1e-7c3f-9d2a-000000000000", 404),
-        (f"/things/{KNOWN}?unknown=1", 400),
-        ("/things", 401),
-        ("/oauth-things", 400),
-        ("/tried-things", 202),
+        (f"/api/v1/things/{KNOWN}", 200),
+        ("/api/v1/things/0190c8a0-4b1e-7c3f-9d2a-000000000000", 404),
+        (f"/api/v1/things/{KNOWN}?unknown=1", 400),
+        ("/api/v1/things", 401),
+        ("/api/v1/oauth-things", 400),
+        ("/api/v1/tried-things", 202),
     ],
 )
 async def test_every_answer_of_a_deprecated_operation_says_so(app: Envelope, target: str, status: int) -> None:
@@ -99,7 +99,7 @@ async def test_other_answers_do_not(app: Envelope, target: str) -> None:
 
 def test_document_says_since_when_until_when_and_what_comes_instead(app: Envelope) -> None:
     document: dict[str, Any] = app.litestar.openapi_schema.to_schema()
-    operation = document["paths"]["/things/{thing_id}"]["get"]
+    operation = document["paths"]["/api/v1/things/{thing_id}"]["get"]
     assert operation["deprecated"] is True
     assert operation["x-sunset"] == "2026-07-01"
     assert operation["description"] == (

@@ -74,7 +74,7 @@ async def only_known_callers(connection: ASGIConnection[Any, Any, Any, Any], _: 
 
 
 class ThingController(Controller):
-    path = "/things"
+    path = "/api/v1/things"
     dependencies = {"most": Provide(provide_limit)}
     guards = [only_known_callers]
 
@@ -137,10 +137,15 @@ class ThingController(Controller):
         return data
 
 
+@get("/probe")
+async def probe(limit: Limit = 20) -> dict[str, int]:
+    return {"limit": limit}
+
+
 @pytest.fixture(scope="module")
 def app() -> Envelope:
     litestar = Litestar(
-        [ThingController],
+        [ThingController, probe],
         before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=65_536,
@@ -151,7 +156,9 @@ def app() -> Envelope:
 
 
 async def create(app: Envelope, body: bytes | str) -> Answer:
-    return await exchange(app, "POST", "/things", headers=JSON, body=body.encode() if isinstance(body, str) else body)
+    return await exchange(
+        app, "POST", "/api/v1/things", headers=JSON, body=body.encode() if isinstance(body, str) else body
+    )
 
 
 async def test_body_arrives_as_its_struct_when_it_keeps_the_contract(app: Envelope) -> None:
@@ -177,13 +184,13 @@ async def test_whole_number_may_be_written_in_any_way(app: Envelope, age: str) -
 
 async def test_absent_null_and_given_members_differ(app: Envelope) -> None:
     headers = {**JSON, "if-match": '"3"'}
-    answer = await exchange(app, "PATCH", f"/things/{ID}", headers=headers, body=b'{"note": null}')
+    answer = await exchange(app, "PATCH", f"/api/v1/things/{ID}", headers=headers, body=b'{"note": null}')
     assert answer.json() == {"name": "UNSET", "note": "None", "if_match": '"3"', "id": ID}
 
 
 async def test_all_violations_of_body_query_and_header_come_at_once(app: Envelope) -> None:
     answer = await exchange(
-        app, "PATCH", f"/things/{ID}?dry=1", headers={**JSON, "if-match": "3"}, body=b'{"name": "a", "nick": 1}'
+        app, "PATCH", f"/api/v1/things/{ID}?dry=1", headers={**JSON, "if-match": "3"}, body=b'{"name": "a", "nick": 1}'
     )
     assert answer.status == 400
     assert answer.faults() == {
@@ -304,7 +311,7 @@ async def test_body_that_is_not_json_is_refused(app: Envelope, body: bytes) -> N
 
 async def test_brackets_inside_strings_do_not_count_as_nesting(app: Envelope) -> None:
     body = json.dumps({"context": {"text": '[{"' * 40}})
-    assert (await exchange(app, "POST", "/things/ask", headers=JSON, body=body.encode())).status == 200
+    assert (await exchange(app, "POST", "/api/v1/things/ask", headers=JSON, body=body.encode())).status == 200
 
 
 async def test_paired_surrogates_are_one_character(app: Envelope) -> None:
@@ -322,13 +329,13 @@ async def test_paired_surrogates_are_one_character(app: Envelope) -> None:
 )
 async def test_anything_is_still_storable(app: Envelope, context: str, pointer: str, code: str) -> None:
     body = f'{{"context": {context}, "unknown": 1}}'
-    answer = await exchange(app, "POST", "/things/ask", headers=JSON, body=body.encode())
+    answer = await exchange(app, "POST", "/api/v1/things/ask", headers=JSON, body=body.encode())
     assert answer.faults() == {pointer: [code]}
 
 
 async def test_anything_may_be_of_any_type(app: Envelope) -> None:
     context = '{"a": [true, false, null, 1, 1.5, 1e300, "\\n", {}, []]}'  # The line break has all of it looked at.
-    answer = await exchange(app, "POST", "/things/ask", headers=JSON, body=f'{{"context": {context}}}'.encode())
+    answer = await exchange(app, "POST", "/api/v1/things/ask", headers=JSON, body=f'{{"context": {context}}}'.encode())
     assert answer.status == 200, answer.body
 
 
@@ -343,7 +350,7 @@ async def test_violations_are_capped(app: Envelope, members: int, told: int) -> 
     answer = await create(app, json.dumps({"name": "abc", "age": 5} | unknown))
     assert len(answer.json()["errors"]) == told
     query = "&".join(unknown)
-    assert len((await exchange(app, "GET", f"/things?{query}")).json()["errors"]) == told
+    assert len((await exchange(app, "GET", f"/api/v1/things?{query}")).json()["errors"]) == told
 
 
 @pytest.mark.parametrize(("length", "told"), [(64, 64), (65, 64), (3000, 64)])
@@ -351,7 +358,7 @@ async def test_name_that_is_repeated_is_cut(app: Envelope, length: int, told: in
     name = "x" * length
     answer = await create(app, json.dumps({"name": "abc", "age": 5, name: 1}))
     assert answer.faults() == {f"/{'x' * told}": ["unknown_member"]}
-    answer = await exchange(app, "GET", f"/things?{name}=1")
+    answer = await exchange(app, "GET", f"/api/v1/things?{name}=1")
     assert answer.faults() == {f"query/{'x' * told}": ["unknown_parameter"]}
 
 
@@ -363,7 +370,7 @@ async def test_body_is_nested_no_deeper_than_thirty_two_levels(
     within = depth - 2  # The body and its context are levels too.
     value = f"{brackets[0] * within}1{brackets[1] * within}"
     body = f'{{"context": {{"a": {value}}}}}'
-    assert (await exchange(app, "POST", "/things/ask", headers=JSON, body=body.encode())).status == status
+    assert (await exchange(app, "POST", "/api/v1/things/ask", headers=JSON, body=body.encode())).status == status
 
 
 @pytest.mark.parametrize(
@@ -389,7 +396,7 @@ async def test_fraction_is_a_whole_number_up_to_where_it_is_exact(app: Envelope,
 )
 async def test_whole_number_among_anything_has_sixty_four_bits(app: Envelope, number: int, is_refused: bool) -> None:
     body = f'{{"context": {{"a": {number}}}}}'
-    answer = await exchange(app, "POST", "/things/ask", headers=JSON, body=body.encode())
+    answer = await exchange(app, "POST", "/api/v1/things/ask", headers=JSON, body=body.encode())
     assert answer.status == (400 if is_refused else 200)
     assert not is_refused or answer.faults() == {"/context/a": ["out_of_range"]}
 
@@ -420,7 +427,7 @@ async def test_body_has_at_most_sixty_four_kibibytes(app: Envelope, spaces: int,
 
 @pytest.mark.parametrize(("digits", "fault"), [(18, "out_of_range"), (19, "wrong_type")])
 async def test_number_of_a_query_has_at_most_eighteen_digits(app: Envelope, digits: int, fault: str) -> None:
-    answer = await exchange(app, "GET", f"/things?limit={'9' * digits}")
+    answer = await exchange(app, "GET", f"/api/v1/things?limit={'9' * digits}")
     assert answer.faults() == {"query/limit": [fault]}
 
 
@@ -438,7 +445,7 @@ async def test_number_of_a_query_has_at_most_eighteen_digits(app: Envelope, digi
     ],
 )
 async def test_content_type_is_refused(app: Envelope, content_type: str) -> None:
-    answer = await exchange(app, "POST", "/things", headers={"content-type": content_type}, body=b"{}")
+    answer = await exchange(app, "POST", "/api/v1/things", headers={"content-type": content_type}, body=b"{}")
     assert (answer.status, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
@@ -448,18 +455,20 @@ async def test_content_type_is_refused(app: Envelope, content_type: str) -> None
 )
 async def test_content_type_is_accepted(app: Envelope, content_type: str) -> None:
     body = b'{"name": "abc", "age": 5}'
-    assert (await exchange(app, "POST", "/things", headers={"content-type": content_type}, body=body)).status == 201
+    assert (
+        await exchange(app, "POST", "/api/v1/things", headers={"content-type": content_type}, body=body)
+    ).status == 201
 
 
 async def test_body_too_large_when_announced(app: Envelope) -> None:
     headers = {**JSON, "content-length": "70000"}
-    answer = await exchange(app, "POST", "/things", headers=headers, body=b"{}")
+    answer = await exchange(app, "POST", "/api/v1/things", headers=headers, body=b"{}")
     assert (answer.status, answer.json()["code"]) == (413, "body_too_large")
 
 
 async def test_body_too_large_when_length_is_a_lie_or_unknown(app: Envelope) -> None:
     for headers in ({**JSON, "content-length": "10"}, JSON):
-        answer = await exchange(app, "POST", "/things", headers=headers, body=[b" " * 40_000, b" " * 40_000])
+        answer = await exchange(app, "POST", "/api/v1/things", headers=headers, body=[b" " * 40_000, b" " * 40_000])
         assert answer.status == 413
 
 
@@ -467,37 +476,37 @@ async def test_body_too_large_when_length_is_a_lie_or_unknown(app: Envelope) -> 
 async def test_body_that_does_not_arrive_is_refused(app: Envelope, monkeypatch: pytest.MonkeyPatch, end: End) -> None:
     monkeypatch.setattr(strict_input, "BODY_TIMEOUT_SECONDS", 0)
     monkeypatch.setattr(unread_body, "SECONDS", 0)
-    answer = await exchange(app, "POST", "/things", headers=JSON, body=b'{"name": "abc",', end=end)
+    answer = await exchange(app, "POST", "/api/v1/things", headers=JSON, body=b'{"name": "abc",', end=end)
     assert (answer.status, answer.json()["code"]) == (400, "malformed_json")
     assert answer.json()["detail"] == "The body did not arrive."
 
 
 async def test_body_is_missing(app: Envelope) -> None:
     for headers in (JSON, {}):
-        answer = await exchange(app, "POST", "/things", headers=headers)
+        answer = await exchange(app, "POST", "/api/v1/things", headers=headers)
         assert (answer.status, answer.faults()) == (400, {"": ["missing"]})
 
 
 @pytest.mark.parametrize(("body", "seen"), [(b"", "None"), (b"{}", "ThingUpdate(name=UNSET, note=UNSET)")])
 async def test_body_may_be_absent_when_optional(app: Envelope, body: bytes, seen: str) -> None:
-    answer = await exchange(app, "POST", "/things/forget", headers=JSON, body=body)
+    answer = await exchange(app, "POST", "/api/v1/things/forget", headers=JSON, body=body)
     assert json.loads(answer.body) == [seen, "POST"]
 
 
 async def test_body_is_absent_or_an_object_and_never_null(app: Envelope) -> None:
-    answer = await exchange(app, "POST", "/things/forget", headers=JSON, body=b"null")
+    answer = await exchange(app, "POST", "/api/v1/things/forget", headers=JSON, body=b"null")
     assert answer.faults() == {"": ["wrong_type"]}
 
 
 async def test_body_is_ignored_where_none_is_declared(app: Envelope) -> None:
-    assert (await exchange(app, "GET", f"/things/{ID}", headers=JSON, body=b"{{{")).status == 200
+    assert (await exchange(app, "GET", f"/api/v1/things/{ID}", headers=JSON, body=b"{{{")).status == 200
 
 
 async def test_query_is_read(app: Envelope) -> None:
     answer = await exchange(
         app,
         "GET",
-        f"/things?limit=5&colour=red&colour=blue&since=2026-05-01T10%3A00%3A00%2B0000&owner={ID}&q=a+%C3%A9&sort=blue&is_new=true",
+        f"/api/v1/things?limit=5&colour=red&colour=blue&since=2026-05-01T10%3A00%3A00%2B0000&owner={ID}&q=a+%C3%A9&sort=blue&is_new=true",
     )
     assert answer.json() == {
         "most": 5,
@@ -561,45 +570,58 @@ async def test_query_is_read(app: Envelope) -> None:
     ],
 )
 async def test_query_is_refused(app: Envelope, query: str, faults: dict[str, list[str]]) -> None:
-    answer = await exchange(app, "GET", f"/things?{query}")
+    answer = await exchange(app, "GET", f"/api/v1/things?{query}")
     assert (answer.status, answer.faults()) == (400, faults)
 
 
-@pytest.mark.parametrize(("path", "pointer"), [("/things/search", "query/q"), ("/things/signed", "header/X-Signature")])
+@pytest.mark.parametrize(
+    ("path", "pointer"), [("/api/v1/things/search", "query/q"), ("/api/v1/things/signed", "header/X-Signature")]
+)
 async def test_required_parameter_is_missing(app: Envelope, path: str, pointer: str) -> None:
     answer = await exchange(app, "GET", path)
     assert (answer.status, answer.faults()) == (400, {pointer: ["missing"]})
 
 
 async def test_query_is_refused_where_none_is_declared(app: Envelope) -> None:
-    assert (await exchange(app, "GET", f"/things/{ID}?x=1")).faults() == {"query/x": ["unknown_parameter"]}
+    assert (await exchange(app, "GET", f"/api/v1/things/{ID}?x=1")).faults() == {"query/x": ["unknown_parameter"]}
+
+
+async def test_unknown_parameter_is_ignored_when_the_route_is_outside_the_api(app: Envelope) -> None:
+    assert (await exchange(app, "GET", "/probe?t=1&t=2&limit=5")).json() == {"limit": 5}
+    assert (await exchange(app, "GET", "/probe?t=1&limit=0")).faults() == {"query/limit": ["out_of_range"]}
 
 
 async def test_text_null_is_text_when_text_is_expected(app: Envelope) -> None:
-    assert (await exchange(app, "GET", "/things/search?q=null")).json() == {"q": "null"}
-    assert (await exchange(app, "GET", "/things?q=null")).json()["q"] == "null"
+    assert (await exchange(app, "GET", "/api/v1/things/search?q=null")).json() == {"q": "null"}
+    assert (await exchange(app, "GET", "/api/v1/things?q=null")).json()["q"] == "null"
 
 
 async def test_precondition_is_required_only_when_nothing_else_is_wrong(app: Envelope) -> None:
-    answer = await exchange(app, "PATCH", f"/things/{ID}", headers=JSON, body=b'{"note": "x"}')
+    answer = await exchange(app, "PATCH", f"/api/v1/things/{ID}", headers=JSON, body=b'{"note": "x"}')
     assert (answer.status, answer.json()["code"]) == (428, "precondition_required")
-    answer = await exchange(app, "PATCH", f"/things/{ID}", headers=JSON, body=b'{"nope": "x"}')
+    answer = await exchange(app, "PATCH", f"/api/v1/things/{ID}", headers=JSON, body=b'{"nope": "x"}')
     assert (answer.status, answer.faults()) == (400, {"/nope": ["unknown_member"]})
 
 
 async def test_header_given_twice_is_refused(app: Envelope) -> None:
     headers = [*JSON.items(), ("if-match", '"1"'), ("if-match", '"2"')]
-    answer = await exchange(app, "PATCH", f"/things/{ID}", headers=headers, body=b"{}")
+    answer = await exchange(app, "PATCH", f"/api/v1/things/{ID}", headers=headers, body=b"{}")
     assert answer.faults() == {"header/If-Match": ["duplicate"]}
 
 
 async def test_guards_come_before_validation(app: Envelope) -> None:
     headers = {"content-type": "text/plain", "x-anonymous": "1"}
-    assert (await exchange(app, "POST", "/things?x=1", headers=headers, body=b"{{")).status == 401
+    assert (await exchange(app, "POST", "/api/v1/things?x=1", headers=headers, body=b"{{")).status == 401
 
 
 @pytest.mark.parametrize(
-    "path", [f"/things/{ID.replace('-', '')}", f"/things/urn:uuid:{ID}", "/things/1", f"/things/{ID}0"]
+    "path",
+    [
+        f"/api/v1/things/{ID.replace('-', '')}",
+        f"/api/v1/things/urn:uuid:{ID}",
+        "/api/v1/things/1",
+        f"/api/v1/things/{ID}0",
+    ],
 )
 async def test_id_in_the_path_is_not_found_unless_canonical(app: Envelope, path: str) -> None:
     answer = await exchange(app, "GET", path)
@@ -607,11 +629,11 @@ async def test_id_in_the_path_is_not_found_unless_canonical(app: Envelope, path:
 
 
 async def test_id_in_the_path_may_be_upper_case(app: Envelope) -> None:
-    assert (await exchange(app, "GET", f"/things/{ID.upper()}")).json() == {"id": ID}
+    assert (await exchange(app, "GET", f"/api/v1/things/{ID.upper()}")).json() == {"id": ID}
 
 
 async def test_form_is_read(app: Envelope) -> None:
-    answer = await exchange(app, "POST", "/things/token", headers=FORM, body=b"grant_type=a+%C3%A9&scope=")
+    answer = await exchange(app, "POST", "/api/v1/things/token", headers=FORM, body=b"grant_type=a+%C3%A9&scope=")
     assert answer.json() == {"grant_type": "a é", "scope": None}
 
 
@@ -628,9 +650,9 @@ async def test_form_is_read(app: Envelope) -> None:
     ],
 )
 async def test_form_is_refused(app: Envelope, body: bytes, faults: dict[str, list[str]]) -> None:
-    answer = await exchange(app, "POST", "/things/token", headers=FORM, body=body)
+    answer = await exchange(app, "POST", "/api/v1/things/token", headers=FORM, body=body)
     assert (answer.status, answer.faults()) == (400, faults)
 
 
 async def test_json_is_refused_where_a_form_is_expected(app: Envelope) -> None:
-    assert (await exchange(app, "POST", "/things/token", headers=JSON, body=b"{}")).status == 415
+    assert (await exchange(app, "POST", "/api/v1/things/token", headers=JSON, body=b"{}")).status == 415
