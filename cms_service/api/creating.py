@@ -10,6 +10,7 @@ from litestar import Request, Response
 from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter
 
+from cms_service.api.base_path import public_path
 from cms_service.core.exceptions import IdempotencyKeyReused, RequestInProgress
 from cms_service.services import IdempotencyService, KeptAnswer, Versioned, entity_tag
 
@@ -62,7 +63,11 @@ class Creating:
             given, is_replayed = await answer(), False
         else:
             given, is_replayed = await self._idempotency.once(self._key, await self._digest(), answer)
-        headers = given.headers | {"Idempotency-Replayed": str(is_replayed).lower()}
+        # What is kept holds no base path, which may be another one when the request is repeated.
+        headers = given.headers | {
+            "Location": public_path(self._request.scope, given.headers["Location"]),
+            "Idempotency-Replayed": str(is_replayed).lower(),
+        }
         return Response(given.body, status_code=given.status, headers=headers)  # type: ignore[arg-type]
 
     async def _digest(self) -> bytes:

@@ -10,11 +10,14 @@ from litestar.datastructures import ResponseHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
+from cms_service.api.base_path import public_path
+
 H = TypeVar("H", bound=HTTPRouteHandler)
 
 SUNSET = "sunset"
 """Key of `opt`: the day on which the operation may go, in the form of ISO 8601."""
 _HEADERS = "deprecation_headers"
+_SUCCESSOR = "successor"
 _MEANINGS = {
     "Deprecation": "Since when the operation is deprecated (RFC 9745).",
     "Sunset": "From when on it may be gone (RFC 8594).",
@@ -27,7 +30,6 @@ def deprecated(*, since: date, sunset: date, successor: str) -> Callable[[H], H]
     headers = {
         "Deprecation": f"@{_midnight(since).timestamp():.0f}",
         "Sunset": format_datetime(_midnight(sunset), usegmt=True),
-        "Link": f'</schema>; rel="deprecation"; type="text/html", <{successor}>; rel="successor-version"',
     }
 
     def mark(handler: H) -> H:
@@ -36,10 +38,13 @@ def deprecated(*, since: date, sunset: date, successor: str) -> Callable[[H], H]
         handler.deprecated = True
         handler.response_headers = [
             *(handler.response_headers or ()),
-            *(ResponseHeader(name, documentation_only=True, description=_MEANINGS[name]) for name in headers),
+            *(
+                ResponseHeader(name, documentation_only=True, description=meaning)
+                for name, meaning in _MEANINGS.items()
+            ),
         ]
         sent = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        handler.opt |= {SUNSET: sunset.isoformat(), _HEADERS: sent}
+        handler.opt |= {SUNSET: sunset.isoformat(), _HEADERS: sent, _SUCCESSOR: successor}
         return handler
 
     return mark
@@ -48,8 +53,12 @@ def deprecated(*, since: date, sunset: date, successor: str) -> Callable[[H], H]
 def deprecation_headers(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
     """What every answer has to carry, refusals and previews too: Litestar would put it only on those of the handler."""
     # A request for a path that does not exist has no handler.
-    headers: Sequence[tuple[bytes, bytes]] = getattr(scope.get("route_handler"), "opt", {}).get(_HEADERS, ())
-    return headers
+    opt = getattr(scope.get("route_handler"), "opt", {})
+    if _HEADERS not in opt:
+        return ()
+    description, successor = public_path(scope, "/schema"), public_path(scope, opt[_SUCCESSOR])
+    link = f'<{description}>; rel="deprecation"; type="text/html", <{successor}>; rel="successor-version"'
+    return [*opt[_HEADERS], (b"link", link.encode())]
 
 
 def _midnight(day: date) -> datetime:

@@ -13,6 +13,7 @@ from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSe
 from litestar.utils import normalize_path
 from msgspec import UNSET
 
+from cms_service.api.base_path import base_path_of, metadata_paths, put_base_path
 from cms_service.api.conditional import unless_known
 from cms_service.api.deprecation import deprecation_headers
 from cms_service.api.problems import (
@@ -58,6 +59,8 @@ class Envelope:
         self._has_to_leave = has_to_leave
         self._is_development = settings.is_development
         self._trusted_proxies = settings.trusted_proxies
+        self._base_path = base_path_of(settings.public_url)
+        self._metadata_paths = metadata_paths(self._base_path)
         self._log_request = request_logger(settings)
         self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
 
@@ -71,6 +74,7 @@ class Envelope:
 
     async def _exchange(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
+        put_base_path(scope, self._base_path)
         method: str = scope["method"]
         request_id = origin_in(scope).request_id
         status: int | None = None
@@ -134,9 +138,13 @@ class Envelope:
         return span
 
     async def _answer(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        raw_path = scope.get("raw_path") or scope["path"].encode()
+        metadata_path = self._metadata_paths.get(raw_path.removesuffix(b"/"))
+        if metadata_path is not None:
+            scope["path"] = metadata_path
         if violation := _host_violation(scope):
             await _refuse(ValidationFailed(violation), scope, send)
-        elif not _CANONICAL_PATH.fullmatch(scope.get("raw_path") or scope["path"].encode()):
+        elif metadata_path is None and not _CANONICAL_PATH.fullmatch(raw_path):
             await _refuse(NotFound(), scope, send)
         elif scope["method"] == "OPTIONS" and not self._is_permitted_preflight(scope):
             await self._answer_options(scope, send)

@@ -11,7 +11,6 @@ import msgspec
 from litestar.config.app import AppConfig
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, License, OpenAPI, Schema, SecurityScheme, Server, Tag
 from litestar.plugins import InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin
 from litestar.routes import BaseRoute, HTTPRoute
@@ -41,6 +40,7 @@ from cms_service.api.problems import (
     model_of,
 )
 from cms_service.api.reference_page import ReferencePage, reference_router
+from cms_service.api.served_document import ServedDocument
 from cms_service.core.exceptions import (
     AuthenticationRequired,
     BodyTooLarge,
@@ -121,7 +121,7 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
             ),
             use_handler_docstrings=True,
             openapi_router=reference_router(),
-            render_plugins=[ReferencePage(), JsonRenderPlugin()],
+            render_plugins=[ReferencePage(), ServedDocument()],
         )
         return app_config
 

@@ -7,12 +7,14 @@ from functools import cache
 from hashlib import sha256
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.enums import MediaType
 from litestar.params import FromPath
 from markdown_it import MarkdownIt
 
+from cms_service.api.base_path import base_path_in
 from cms_service.core.exceptions import NotFound, ServiceError
 from cms_service.core.security import PUBLIC
 
@@ -51,22 +53,23 @@ _HEADERS = {
 
 
 @get("/problems/{code:str}", opt={PUBLIC: True}, include_in_schema=False, sync_to_thread=False)
-def problem_page(code: FromPath[str]) -> Response[str]:
+def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Response[str]:
     """For people who follow the `type` of a problem. It says what the reference says."""
     if code not in _TEXTS:
         raise NotFound
-    return Response(_page(code), media_type=MediaType.HTML, headers=_HEADERS)
+    return Response(_page(code, base_path_in(request.scope)), media_type=MediaType.HTML, headers=_HEADERS)
 
 
 @cache
-def _page(code: str) -> str:
-    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(_for_here(_TEXTS[code]))
+def _page(code: str, base_path: str) -> str:
+    text = MarkdownIt("commonmark", {"html": False}).enable("table").render(_for_here(_TEXTS[code], base_path))
     return _PAGE.format(code=code, title=escape(_title_of(code)), style=_STYLE, text=text)
 
 
-def _for_here(text: str) -> str:
+def _for_here(text: str, base_path: str) -> str:
     """Problems link to each other as they do in the reference; guides, which are not served, are only named."""
-    return _LINK_TO_GUIDE.sub(r"\1", _LINK_TO_PROBLEM.sub(r"](/problems/\1)", text))
+    linked = _LINK_TO_PROBLEM.sub(lambda match: f"]({base_path}/problems/{match[1]})", text)
+    return _LINK_TO_GUIDE.sub(r"\1", linked)
 
 
 def _title_of(code: str) -> str:

@@ -10,6 +10,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 from msgspec import UNSET, UnsetType
 
+from cms_service.api.base_path import public_path
 from cms_service.api.json_response import JsonResponse
 from cms_service.api.previews import answer_preview
 from cms_service.api.request_origin import origin_in
@@ -115,11 +116,11 @@ def problem_of(error: ServiceError, scope: Scope) -> Problem | ValidationProblem
     status = status_of(type(error))
     path = scope.get("raw_path") or scope["path"].encode()
     common: dict[str, Any] = {
-        "type": f"/problems/{error.code}",
+        "type": public_path(scope, f"/problems/{error.code}"),
         "title": error.title,
         "status": status,
         "detail": error.detail,
-        "instance": quote(path, safe="/:@!$&'()*+,;=%"),
+        "instance": public_path(scope, quote(path, safe="/:@!$&'()*+,;=%")),
         "code": error.code,
         "request_id": origin_in(scope).request_id,
     }

@@ -1,6 +1,7 @@
 """A page on which people read the API and try it, served wholly from this process."""
 
 import hashlib
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.params import FromPath
 
+from cms_service.api.base_path import base_path_in
 from cms_service.core.exceptions import NotFound
 from cms_service.core.security import PUBLIC
 
@@ -32,10 +34,15 @@ class ReferencePage(OpenAPIRenderPlugin):
         self._page = _ASSETS["index.html"].replace(b"{digest}", _DIGEST.encode())
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
-        return self._page
+        return self._page.replace(b"{base}", escape(base_path_in(request.scope)).encode())
 
     def receive_router(self, router: Router) -> None:
         router.register(asset)
+
+
+def asset_path(name: str) -> str:
+    """Where the service has a file of the page."""
+    return f"/schema/assets/{_DIGEST}/{name}"
 
 
 def reference_router() -> Router:

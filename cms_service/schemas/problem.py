@@ -8,7 +8,11 @@ from cms_service.schemas._fields import REQUEST_ID
 
 Status = Annotated[int, Meta(ge=400, le=599, description="The HTTP status, repeated.", examples=[404])]
 ProblemType = Annotated[
-    str, Meta(description="`/problems/` and the code: names the kind of problem.", examples=["/problems/not_found"])
+    str,
+    Meta(
+        description="Path of the page about this kind of problem: it ends with `/problems/` and the code.",
+        examples=["/problems/not_found"],
+    ),
 ]
 Title = Annotated[
     str, Meta(description="The same sentence for every occurrence of this kind.", examples=["There is no such thing."])

@@ -92,6 +92,12 @@ async def test_every_answer_of_a_deprecated_operation_says_so(app: Envelope, tar
     assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
+async def test_links_begin_with_the_path_of_the_public_url(app: Envelope) -> None:
+    published = Envelope(app.litestar, edge_settings(public_url="https://example.org/id"))
+    link = (await exchange(published, "GET", f"/api/v1/things/{KNOWN}")).headers["link"]
+    assert link == HEADERS["link"].replace("</", "</id/")
+
+
 @pytest.mark.parametrize("target", ["/health/live", "/nowhere"])
 async def test_other_answers_do_not(app: Envelope, target: str) -> None:
     assert not HEADERS.keys() & (await exchange(app, "GET", target)).headers.keys()

@@ -2,6 +2,8 @@
 
 const SCHEME = "bearerAuth";
 const RENEW_BEFORE_SECONDS = 15;
+// The path below which a proxy publishes the service, or nothing.
+const BASE = document.querySelector("#reference").dataset.base;
 
 const form = document.querySelector("#sign-in");
 const signedIn = document.querySelector("#signed-in");
@@ -50,7 +52,7 @@ async function signIn(event) {
   const { email, password } = Object.fromEntries(new FormData(form));
   show("Signing in …");
   try {
-    keep(email, await post("/api/v1/auth/login", { email, password }));
+    keep(email, await post(`${BASE}/api/v1/auth/login`, { email, password }));
     form.reset();
     show("The operations below are now tried as you.");
     signedIn.querySelector("button").focus();
@@ -64,7 +66,7 @@ async function signOut() {
   forget("You are signed out.");
   form.elements.email.focus();
   try {
-    await post("/api/v1/auth/logout", { refresh_token: refreshToken });
+    await post(`${BASE}/api/v1/auth/logout`, { refresh_token: refreshToken });
   } catch (error) {
     show(`This page has forgotten your tokens, but the session could not be ended: ${reasonOf(error)}`);
   }
@@ -76,7 +78,7 @@ async function renewInTime(request) {
   if (isOurs && Date.now() >= session.renewAt) {
     try {
       const renewed = session;
-      const tokens = await post("/api/v1/auth/refresh", { refresh_token: renewed.refreshToken });
+      const tokens = await post(`${BASE}/api/v1/auth/refresh`, { refresh_token: renewed.refreshToken });
       // Who has signed out meanwhile stays signed out.
       if (session === renewed) {
         keep(session.email, tokens);
@@ -119,7 +121,7 @@ darkness.addEventListener("change", adopt);
 adopt();
 
 const ui = SwaggerUIBundle({
-  url: "/schema/openapi.json",
+  url: `${BASE}/schema/openapi.json`,
   dom_id: "#reference",
   deepLinking: true,
   displayRequestDuration: true,
