@@ -177,7 +177,11 @@ def _refuse_taken_port(settings: Settings) -> None:
 
 def _banner(settings: Settings, administrator: GeneratedAdministrator | None) -> str:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - a comparison
-    url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    local_url = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    # A proxy may publish it elsewhere: the links of the pages then work only there.
+    is_published = settings.public_url != f"http://127.0.0.1:{settings.port}"
+    url = settings.public_url if is_published else local_url
+    listening = f"\n    Listens on      {local_url}" if is_published else ""
     if administrator is None:
         password = "as chosen or shown by the first start"  # noqa: S105 - no password
     elif settings.admin_password is None:
@@ -189,7 +193,7 @@ def _banner(settings: Settings, administrator: GeneratedAdministrator | None) ->
   cms-service, for development
 
     Service         {url}
-    API reference   {url}/schema
+    API reference   {url}/schema{listening}
     Administrator   {email}
     Password        {password}
 

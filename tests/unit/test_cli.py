@@ -477,6 +477,35 @@ async def test_development_needs_no_database_and_shows_its_password_once(reachab
     assert "shown this once" not in second.log.read_text()
 
 
+def banner_with(**overrides: str) -> str:
+    own = {"CMS_ENV": "development", "CMS_SECRET_KEY": secrets.token_hex(32)}
+    return serving._banner(load_settings(own | overrides), None)
+
+
+def test_banner_leads_to_the_public_url_when_a_proxy_is_in_front() -> None:
+    banner = banner_with(CMS_PUBLIC_URL="https://example.org/id/", CMS_PORT="8123")
+
+    assert "Service         https://example.org/id\n" in banner
+    assert "API reference   https://example.org/id/schema\n" in banner
+    assert "Listens on      http://127.0.0.1:8123\n" in banner
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8123"),
+        ("0.0.0.0", "http://127.0.0.1:8123"),  # noqa: S104
+        ("::", "http://[::1]:8123"),
+        ("10.1.2.3", "http://10.1.2.3:8123"),
+    ],
+)
+def test_banner_leads_to_where_it_listens_when_no_public_url_is_set(host: str, shown: str) -> None:
+    banner = banner_with(CMS_HOST=host, CMS_PORT="8123")
+
+    assert f"Service         {shown}\n" in banner
+    assert "Listens on" not in banner
+
+
 def test_banner_does_not_show_a_password_that_was_chosen() -> None:
     settings = load_settings(
         {"CMS_ENV": "development", "CMS_ADMIN_PASSWORD": CANARY, "CMS_SECRET_KEY": secrets.token_hex(32)}
