@@ -17,6 +17,8 @@ from cms_service.api import (
     Envelope,
     Guarding,
     HealthController,
+    HomeController,
+    HomePage,
     JsonResponse,
     MetricsController,
     MetricsPage,
@@ -26,6 +28,7 @@ from cms_service.api import (
     StrictInput,
     WellKnownController,
     cors_config,
+    problem_index,
     problem_page,
 )
 from cms_service.api.v1 import router as v1
@@ -184,6 +187,8 @@ def create_app(
             AuthzenConfigurationController,
             HealthController,
             MetricsController,
+            HomeController,
+            problem_index,
             problem_page,
         ],
         dependencies=DEPENDENCIES,
@@ -200,6 +205,7 @@ def create_app(
         state=State(
             {
                 "engine": engine,
+                "home": HomePage(settings),
                 "metrics": MetricsPage(metrics, probe.is_ready, settings.metrics_token),
                 "answer_sealer": Sealer(*keys_for(settings, "answers")),
                 "propagation": hearing,

@@ -7,10 +7,11 @@ from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
 from cms_service.api.guarding import Guarding
 from cms_service.api.health import HealthController
+from cms_service.api.home_page import HomeController, HomePage
 from cms_service.api.json_response import JsonResponse
 from cms_service.api.metrics import MetricsController, MetricsPage
 from cms_service.api.openapi import ApiDocument
-from cms_service.api.problem_pages import problem_page
+from cms_service.api.problem_pages import problem_index, problem_page
 from cms_service.api.problems import EXCEPTION_HANDLERS
 from cms_service.api.readmission import Readmission
 from cms_service.api.refusals import RefusalAudit
@@ -27,6 +28,8 @@ __all__ = [
     "Envelope",
     "Guarding",
     "HealthController",
+    "HomeController",
+    "HomePage",
     "JsonResponse",
     "MetricsController",
     "MetricsPage",
@@ -36,5 +39,6 @@ __all__ = [
     "StrictInput",
     "WellKnownController",
     "cors_config",
+    "problem_index",
     "problem_page",
 ]

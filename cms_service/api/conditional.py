@@ -12,6 +12,7 @@ from cms_service.services import Versioned, entity_tag
 
 T = TypeVar("T", bound=Versioned)
 
+_OF_THE_BODY = {b"content-length", b"content-type"}
 _PATTERN = r'^(\*|(W/)?"[\x21\x23-\x7e]*"( *, *(W/)?"[\x21\x23-\x7e]*")*)$'
 
 IfMatch = Annotated[
@@ -62,7 +63,8 @@ def unless_known(scope: HTTPScope, send: Send) -> Send:
             is_unchanged = message["status"] == 200 and tag is not None and bool({tag, b"*"} & known_tags)
             if is_unchanged:
                 message["status"] = 304
-                message["headers"] = [item for item in headers if not item[0].lower().startswith(b"content-")]
+                # All others stay: a cache gives those of a 304 to what it has kept, also the Content-Security-Policy.
+                message["headers"] = [item for item in headers if item[0].lower() not in _OF_THE_BODY]
         elif message["type"] == "http.response.body" and is_unchanged:
             message["body"] = b""
         await send(message)

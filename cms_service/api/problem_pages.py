@@ -1,10 +1,8 @@
-"""The page to which the `type` of a problem leads: what has happened, why, and what helps."""
+"""The pages to which the `type` of a problem leads: what has happened, why, and what helps."""
 
 import re
-from base64 import b64encode
 from collections.abc import Iterator
 from functools import cache
-from hashlib import sha256
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from litestar.params import FromPath
 from markdown_it import MarkdownIt
 
 from cms_service.api.base_path import base_path_in
+from cms_service.api.page_frame import PAGE_HEADERS, framed
 from cms_service.core.exceptions import NotFound, ServiceError
 from cms_service.core.security import PUBLIC
 
@@ -25,31 +24,26 @@ _SECTION = re.compile(r"^## (\w+)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _TEXTS: dict[str, str] = dict(_SECTION.findall(_REFERENCE.read_text(encoding="utf-8")))
 _LINK_TO_PROBLEM = re.compile(r"\]\(#(\w+)\)")
 _LINK_TO_GUIDE = re.compile(r"\[([^\]]+)\]\(\.\./[^)]+\)")
-_STYLE = (
-    ":root{color-scheme:light dark}body{max-width:44rem;margin:3rem auto;padding:0 1rem;font:1rem/1.55 sans-serif}"
-    "table{border-collapse:collapse}th,td{text-align:left;vertical-align:top;padding:.3rem .7rem;border:1px solid #888}"
-    "p code{overflow-wrap:anywhere}a{color:LinkText}"
-)
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{code}: {title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
+_PROBLEM = """<article class="text">
 <h1>{title}</h1>
-<p><code>{code}</code></p>
-{text}</main>
-</body>
-</html>
+<p class="code"><code>{code}</code></p>
+{text}<p><a href="{base}/problems">All problems</a></p>
+</article>
 """
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
-}
+_INDEX = """<article class="text">
+<h1>Problems</h1>
+<p>Every refusal names its code. These pages say why it comes, and what helps.</p>
+<ul class="links">
+{items}</ul>
+</article>
+"""
+_ITEM = '<li><a href="{path}"><code>{code}</code></a> <span>{title}</span></li>\n'
+
+
+@get("/problems", opt={PUBLIC: True}, include_in_schema=False, sync_to_thread=False)
+def problem_index(request: Request[Any, Any, Any]) -> Response[str]:
+    """List all problems, in alphabetical order."""
+    return Response(_index(base_path_in(request.scope)), media_type=MediaType.HTML, headers=PAGE_HEADERS)
 
 
 @get("/problems/{code:str}", opt={PUBLIC: True}, include_in_schema=False, sync_to_thread=False)
@@ -57,13 +51,24 @@ def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Respon
     """For people who follow the `type` of a problem. It says what the reference says."""
     if code not in _TEXTS:
         raise NotFound
-    return Response(_page(code, base_path_in(request.scope)), media_type=MediaType.HTML, headers=_HEADERS)
+    return Response(_page(code, base_path_in(request.scope)), media_type=MediaType.HTML, headers=PAGE_HEADERS)
 
 
 @cache
 def _page(code: str, base_path: str) -> str:
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(_for_here(_TEXTS[code], base_path))
-    return _PAGE.format(code=code, title=escape(_title_of(code)), style=_STYLE, text=text)
+    title = _title_of(code)
+    content = _PROBLEM.format(code=code, title=escape(title), text=text, base=escape(base_path))
+    return framed(f"{code}: {title}", content, base_path)
+
+
+@cache
+def _index(base_path: str) -> str:
+    items = [
+        _ITEM.format(path=escape(f"{base_path}/problems/{code}"), code=code, title=escape(_title_of(code)))
+        for code in sorted(_TEXTS)
+    ]
+    return framed("Problems", _INDEX.format(items="".join(items)), base_path)
 
 
 def _for_here(text: str, base_path: str) -> str:

@@ -18,10 +18,17 @@ async def test_every_type_leads_to_cause_and_cure(client: httpx.AsyncClient) -> 
         assert f"<h1>{escape(title)}</h1>" in answer.text
         assert re.search(r"<em>Cause:</em> \S", answer.text), code
         assert re.search(r"<em>Cure:</em> \S", answer.text), code
-        # It needs nothing else, and leads to nothing that is not there.
+        # It needs nothing but its icon, and leads to nothing that is not there.
         assert "default-src 'none'" in answer.headers["content-security-policy"]
-        links = re.findall(r'(?:href|src)="([^"]*)"', answer.text)
-        assert set(links) <= {f"/problems/{known}" for known in titles}, code
+        icon, *links = re.findall(r'(?:href|src)="([^"]*)"', answer.text)
+        assert (await client.get(icon)).headers["content-type"] == "image/svg+xml"
+        assert set(links) <= {"/", "/problems", *(f"/problems/{known}" for known in titles)}, code
+
+
+async def test_index_names_every_problem(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/problems")).text
+
+    assert set(re.findall(r'href="/problems/(\w+)"', page)) == {refusal.code for refusal in refusals()}
 
 
 async def test_type_resolves_against_the_request_that_was_refused(client: httpx.AsyncClient) -> None:
@@ -32,5 +39,5 @@ async def test_type_resolves_against_the_request_that_was_refused(client: httpx.
 
 
 async def test_unknown_problem_is_not_found(client: httpx.AsyncClient) -> None:
-    for path in ("/problems/nope", "/problems/..%2Fproblems", "/problems"):
+    for path in ("/problems/nope", "/problems/..%2Fproblems"):
         assert code_of(await client.get(path), 404) == "not_found"
