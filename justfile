@@ -82,7 +82,7 @@ test-generators:
 test-contract *args: _contract-tools
     pytest tests/contract "$@"
 
-# Use the reference page in a real browser; needs Chromium.
+# Use the pages for people in a real browser, also behind nginx; needs Chromium and nginx.
 test-browser *args:
     uv run --quiet --isolated --group browser pytest tests/browser "$@"
 

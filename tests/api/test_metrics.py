@@ -250,12 +250,13 @@ def test_every_metric_is_explained_and_every_explained_metric_exists(page: Scrap
 
 def test_proxy_of_the_guide_shows_the_page_to_nobody(tmp_path: Path) -> None:
     guide = (OPERATIONS.parent / "guides/deploy.md").read_text(encoding="utf-8")
-    (configuration,) = re.findall(r"```nginx\n(.*?)```", guide, re.DOTALL)
-    file = tmp_path / "nginx.conf"
-    file.write_text(configuration)
-    (server,) = crossplane.parse(str(file), check_ctx=False)["config"][0]["parsed"]
-    locations = {tuple(inner["args"]): inner["block"] for inner in server["block"] if inner["directive"] == "location"}
-    assert [(rule["directive"], rule["args"]) for rule in locations["^~", "/metrics"]] == [("deny", ["all"])]
+    for base_path, configuration in zip(("", "/id"), re.findall(r"```nginx\n(.*?)```", guide, re.DOTALL), strict=True):
+        file = tmp_path / "nginx.conf"
+        file.write_text(configuration)
+        (server,) = crossplane.parse(str(file), check_ctx=False)["config"][0]["parsed"]
+        rules = {tuple(inner["args"]): inner["block"] for inner in server["block"] if inner["directive"] == "location"}
+        (rule,) = rules["^~", f"{base_path}/metrics"]
+        assert (rule["directive"], rule["args"]) == ("deny", ["all"])
 
 
 def expressions() -> dict[str, str]:
