@@ -4,7 +4,7 @@ The proxy removes that path from requests, so no route has it. Every address tha
 Litestar has `root_path` for this, but cuts a request's path where that text stands first, be it in the middle.
 """
 
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from litestar.types import HTTPScope, Scope
 
@@ -13,8 +13,11 @@ _METADATA = ("oauth-authorization-server", "authzen-configuration")
 
 
 def base_path_of(public_url: str) -> str:
-    """As requests spell it, without a slash at its end, so that paths of routes can follow. Empty where it has none."""
-    return quote(urlsplit(public_url).path.rstrip("/"), safe="/:@!$&'()*+,;=%~")
+    """Return the path without a slash at its end, so that paths of routes can follow. Empty where there is none.
+
+    The setting allows no escapes, so requests spell the path in this one way.
+    """
+    return urlsplit(public_url).path.rstrip("/")
 
 
 def put_base_path(scope: HTTPScope, base_path: str) -> None:

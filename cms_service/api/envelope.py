@@ -144,7 +144,7 @@ class Envelope:
             scope["path"] = metadata_path
         if violation := _host_violation(scope):
             await _refuse(ValidationFailed(violation), scope, send)
-        elif metadata_path is None and not _CANONICAL_PATH.fullmatch(raw_path):
+        elif not _CANONICAL_PATH.fullmatch(raw_path):
             await _refuse(NotFound(), scope, send)
         elif scope["method"] == "OPTIONS" and not self._is_permitted_preflight(scope):
             await self._answer_options(scope, send)

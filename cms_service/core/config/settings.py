@@ -124,7 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             computed_default="`http://127.0.0.1` and the port, in development",
             example="https://accounts.example.org",
             description="Where clients reach the service. It is the issuer (`iss`) and the audience (`aud`) "
-            "of access tokens; the Host header never is.",
+            "of access tokens; the Host header never is. It may have a path, which a proxy removes from requests.",
         ),
     ]
     database_url: Annotated[

@@ -23,7 +23,7 @@ def web_url() -> Parser:
             raise ValueError
         return f"{address.scheme}://{address.netloc.lower()}{address.path.rstrip('/')}"
 
-    return Parser("an http:// or https:// URL without user, query and fragment", parse)
+    return Parser("an http:// or https:// URL of ASCII characters without user, query, fragment and escapes", parse)
 
 
 def web_origins() -> Parser:
