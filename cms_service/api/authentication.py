@@ -5,14 +5,13 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from cms_service.api.client_authentication import BASIC, authorization_values, client_in_header
+from cms_service.api.on_behalf_of import is_honoured, user_tokens_of
 from cms_service.core.exceptions import AuthenticationRequired, InvalidClient, TokenExpired, TokenInvalid
-from cms_service.core.security import API_KEY_PREFIX, PUBLIC, Principal
+from cms_service.core.security import API_KEY_PREFIX, Principal
 from cms_service.services import Authenticator
 
 OPTIONAL = "optional_credential"
 """Key of `opt`: a credential that does not verify counts as none."""
-ON_BEHALF_OF = b"x-on-behalf-of"
-"""The header in which a service account sends the access token of the user for whom it acts."""
 
 
 class AuthenticationMiddleware(ASGIMiddleware):
@@ -36,12 +35,11 @@ class AuthenticationMiddleware(ASGIMiddleware):
         """
         opt = scope["route_handler"].opt
         scope["user"] = None
-        if opt.get(PUBLIC):
+        if not is_honoured(opt):
             return
         try:
             scope["user"] = await self._principal(scope)
-            user_tokens = [value for name, value in scope["headers"] if name == ON_BEHALF_OF]
-            if user_tokens:
+            if user_tokens := user_tokens_of(scope):
                 scope["user"] = await self._user_behind(scope["user"], user_tokens)
         except (AuthenticationRequired, TokenExpired, TokenInvalid):
             scope["user"] = None

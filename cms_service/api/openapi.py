@@ -19,6 +19,7 @@ from litestar.typing import FieldDefinition
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.client_authentication import BASIC
 from cms_service.api.deprecation import SUNSET
+from cms_service.api.on_behalf_of import PARAMETER, is_honoured
 from cms_service.api.openapi_examples import SHOWN, example_of, fit_examples
 from cms_service.api.openapi_nodes import (
     NULL,
@@ -74,6 +75,7 @@ TAGS = [
     Tag("health", "For whoever runs the service."),
 ]
 _RESPONSES = "#/components/responses/"
+_ON_BEHALF_OF = {"$ref": "#/components/parameters/OnBehalfOf"}
 _SUCCESSES = {200: "The answer.", 201: "It is created.", 202: "It will be done.", 204: "It is done."}
 _INSTANCES = {422: {"instance": "/api/v1/users"}, 429: {"instance": "/api/v1/auth/login"}}
 """Where the example of a problem is from, if it does not come from everywhere."""
@@ -95,7 +97,8 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
             description="Accounts and access control for a content platform: who is calling, what may they do, and "
             "who changed that.\n\nHEAD works wherever GET does, and OPTIONS answers which methods a path has. "
             "Operations below `/api/` refuse query parameters that they do not describe; the others ignore them. A "
-            "service account that acts for a user sends `X-On-Behalf-Of`, as `bearerAuth` describes.",
+            "service account that acts for a user sends `X-On-Behalf-Of`, a parameter of every operation that looks at "
+            "credentials.",
             license=License(name="MIT", identifier="MIT"),
             servers=[Server(url="/", description="The service that this document comes from.")],
             tags=TAGS,
@@ -107,10 +110,9 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
                         scheme="bearer",
                         bearer_format="JWT",
                         description="The `access_token` of a sign-in or of a service account, or an API key.\n\n"
-                        "A service account that acts for a user sends the access token of that user in the header "
-                        "`X-On-Behalf-Of`, without `Bearer`, beside its own credential: the request is then the "
-                        "user's, with the user's permissions instead of its own, and audit events name both. From "
-                        "anybody else the header is refused with 403, `permission_denied`.",
+                        "A service account that acts for a user sends the access token of that user in the parameter "
+                        "`X-On-Behalf-Of`, beside its own credential here: the request is then the user's, with the "
+                        "user's permissions instead of its own, and audit events name both.",
                     ),
                     "clientBasic": SecurityScheme(
                         type="http",
@@ -165,7 +167,16 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
                 fit_examples(method, path, operation, shown)
         for node in nodes(document["components"]["schemas"]):
             drop_aids(node)
+        self._add_on_behalf_of(document)
         return document
+
+    def _add_on_behalf_of(self, document: dict[str, Any]) -> None:
+        """Declares the header where `AuthenticationMiddleware` reads it, once for all operations."""
+        document["components"]["parameters"] = {"OnBehalfOf": PARAMETER}
+        for item in document["paths"].values():
+            for operation in item.values():
+                if is_honoured(self._handlers[operation["operationId"]].opt):
+                    operation.setdefault("parameters", []).append(_ON_BEHALF_OF)
 
 
 @dataclass

@@ -56,9 +56,13 @@ class Operation(msgspec.Struct, frozen=True):
         return self.id
 
 
-def resolve(schema: dict[str, Any]) -> dict[str, Any]:
-    """What the schema refers to, or itself."""
-    return SCHEMAS[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+def resolve(node: dict[str, Any]) -> dict[str, Any]:
+    """The component that the schema or parameter refers to, or itself."""
+    if "$ref" not in node:
+        return node
+    kind, name = node["$ref"].rsplit("/", 2)[1:]
+    component: dict[str, Any] = DOCUMENT["components"][kind][name]
+    return component
 
 
 def _minimal(schema: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +86,7 @@ def _operations() -> list[Operation]:
                     operation["operationId"],
                     method.upper(),
                     path,
-                    operation.get("parameters", []),
+                    [resolve(parameter) for parameter in operation.get("parameters", [])],
                     resolve(content["schema"]) if content else None,
                     resolve(form["schema"]) if form else None,
                     any("bearerAuth" in way for way in operation.get("security", DOCUMENT["security"])),
@@ -91,7 +95,8 @@ def _operations() -> list[Operation]:
     return found
 
 
-OPERATIONS = [operation for operation in _operations() if operation.path.startswith("/api/")]
+ALL_OPERATIONS = _operations()
+OPERATIONS = [operation for operation in ALL_OPERATIONS if operation.path.startswith("/api/")]
 WRITING = [operation for operation in OPERATIONS if operation.method != "GET"]
 WITH_BODY = [operation for operation in OPERATIONS if operation.body is not None]
 STRICT = [operation for operation in WITH_BODY if not operation.path.startswith("/api/v1/access/")]

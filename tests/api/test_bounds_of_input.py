@@ -34,10 +34,12 @@ class Bound(msgspec.Struct, frozen=True):
     beside: Any
 
 
-def resolved(schema: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in schema:
-        schema = PROMISED["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return schema
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """The component that a schema or parameter refers to, or itself."""
+    while "$ref" in node:
+        kind, name = node["$ref"].rsplit("/", 2)[1:]
+        node = PROMISED["components"][kind][name]
+    return node
 
 
 def bounds_of(schema: dict[str, Any], place: str) -> Iterator[Bound]:

@@ -73,7 +73,7 @@ async def test_every_post_that_creates_takes_a_key(client: httpx.AsyncClient) ->
     assert creating == {route.replace("{account}", "{service_account_id}") for route in BODIES}
     for path in creating:
         operation = document["paths"][path]["post"]
-        assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}, path
+        assert "Idempotency-Key" in {parameter.get("name") for parameter in operation["parameters"]}, path
         assert {"409", "422"} <= operation["responses"].keys(), path
         assert "Idempotency-Replayed" in operation["responses"]["201"]["headers"], path
 

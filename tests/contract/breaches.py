@@ -19,7 +19,7 @@ def _at(document: Document, *path: str | int) -> Any:
 
 def _parameter(document: Document, name: str) -> Document:
     parameters: list[Document] = _at(document, *_LIST_USERS, "parameters")
-    return next(parameter for parameter in parameters if parameter["name"] == name)
+    return next(parameter for parameter in parameters if parameter.get("name") == name)
 
 
 BREACHES: dict[str, Callable[[Document], object]] = {

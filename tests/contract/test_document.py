@@ -1,6 +1,7 @@
 """What neither Redocly nor Spectral asks of openapi.json."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,21 @@ def test_examples_fit_their_schemas() -> None:
         OAS31Validator(schema, format_checker=OAS31Validator.FORMAT_CHECKER).validate(content["example"])
 
 
-def test_header_for_acting_on_behalf_of_a_user_is_described_where_credentials_are() -> None:
-    described = DOCUMENT["components"]["securitySchemes"]["bearerAuth"]["description"]
-    assert {"`X-On-Behalf-Of`", "`permission_denied`"} <= set(described.replace(".", " ").replace(",", " ").split())
+def test_parameter_for_acting_on_behalf_of_a_user_names_refusals_that_its_operations_document() -> None:
+    parameter = DOCUMENT["components"]["parameters"]["OnBehalfOf"]
+    codes = set(re.findall(r"(\d{3}) ((?:`\w+`(?: or )?)+)", parameter["description"]))
+    assert codes == {
+        ("401", "`token_invalid` or `token_expired`"),
+        ("401", "`authentication_required`"),
+        ("403", "`permission_denied`"),
+    }
+    reference = {"$ref": "#/components/parameters/OnBehalfOf"}
+    operations = [each for item in DOCUMENT["paths"].values() for each in item.values()]
+    taking = [each for each in operations if reference in each.get("parameters", [])]
+    assert len(taking) > 50
+    for operation in taking:
+        assert {"401", "403"} <= operation["responses"].keys(), operation["operationId"]
+    assert "`X-On-Behalf-Of`" in DOCUMENT["components"]["securitySchemes"]["bearerAuth"]["description"]
     assert "`X-On-Behalf-Of`" in DOCUMENT["info"]["description"]
 
 

@@ -57,7 +57,7 @@ def nulls(example: Example) -> set[str]:
 
 
 def comes_in_parts(operation: Example) -> bool:
-    return any(parameter["name"] == "cursor" for parameter in operation.get("parameters", []))
+    return any(parameter.get("name") == "cursor" for parameter in operation.get("parameters", []))
 
 
 def request_of(operation: Example) -> Example:
@@ -186,7 +186,7 @@ def test_preview_shows_what_such_a_write_does(
 ) -> None:
     if name == "AccessPreview":
         assert {side: changed["total"] for side, changed in example.items()} == PREVIEWED[method]
-        of_service = any(parameter["name"] == "service_account_id" for parameter in operation.get("parameters", []))
+        of_service = any(parameter.get("name") == "service_account_id" for parameter in operation.get("parameters", []))
         kinds = {item["subject"]["type"] for side in example.values() for item in side["items"]}
         assert kinds <= {"service" if of_service else "user"}
 
