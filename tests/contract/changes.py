@@ -21,6 +21,7 @@ _DOCUMENT: Document = {
                     {"name": "thing_id", "in": "path", "required": True, "schema": {"type": "string"}},
                     {"name": "limit", "in": "query", "required": False, "schema": {"type": "integer", "maximum": 100}},
                     {"name": "sort", "in": "query", "required": False, "schema": {"$ref": "#/components/schemas/Sort"}},
+                    {"$ref": "#/components/parameters/Language"},
                 ],
                 "requestBody": {
                     "required": False,
@@ -71,6 +72,9 @@ _DOCUMENT: Document = {
         },
     },
     "components": {
+        "parameters": {
+            "Language": {"name": "Accept-Lang", "in": "header", "required": False, "schema": {"type": "string"}}
+        },
         "responses": {
             "NotFound": {
                 "description": "`not_found`: There is no such thing.",
@@ -193,6 +197,11 @@ BREAKS: dict[str, Change] = {
     "parameter becomes required": lambda d: _patch(d)["parameters"][1].update(required=True),
     "parameter has narrower bounds": lambda d: _patch(d)["parameters"][1]["schema"].update(maximum=50),
     "parameter has another type": lambda d: _patch(d)["parameters"][1].update(schema={"type": "boolean"}),
+    "shared parameter is removed": lambda d: _patch(d)["parameters"].pop(3),
+    "shared parameter becomes required": lambda d: d["components"]["parameters"]["Language"].update(required=True),
+    "shared parameter has narrower bounds": lambda d: d["components"]["parameters"]["Language"].update(
+        schema={"type": "string", "maxLength": 2}
+    ),
     "enum of a parameter loses a value": lambda d: _schema(d, "Sort")["enum"].pop(),
     "body becomes required": lambda d: _patch(d)["requestBody"].update(required=True),
     "body has another media type": lambda d: _rename(
@@ -277,6 +286,10 @@ HARMLESS: dict[str, Change] = {
     "operation is added": lambda d: _item(d).update(delete={"operationId": "deleteThing", "responses": {}}),
     "component is added": lambda d: d["components"]["schemas"].update(New={"type": "object"}),
     "optional parameter is added": lambda d: _patch(d)["parameters"].append(_parameter("why", required=False)),
+    "shared parameter is described": lambda d: d["components"]["parameters"]["Language"].update(description="It."),
+    "shared parameter is used by one more operation": lambda d: _item(d)["get"].update(
+        parameters=[{"$ref": "#/components/parameters/Language"}]
+    ),
     "parameters have another order": lambda d: _patch(d)["parameters"].reverse(),
     "parameter has wider bounds": lambda d: _patch(d)["parameters"][1]["schema"].update(maximum=200),
     "parameter loses a bound": lambda d: _patch(d)["parameters"][1]["schema"].pop("maximum"),
