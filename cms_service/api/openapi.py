@@ -29,6 +29,7 @@ from cms_service.api.openapi_nodes import (
     drop_aids,
     hoisted,
     nodes,
+    tell_defaults,
     tidy,
     without_null,
 )
@@ -146,6 +147,7 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
         _, schemas = msgspec.json.schema_components(types, ref_template=f"{SCHEMAS}{{name}}")
         named = {component_name(name): schema for name, schema in schemas.items()}
         named |= dict(hoisted(schemas))
+        tell_defaults(named)
         document["components"]["schemas"] = {name: named[name] | {"title": name} for name in sorted(named)}
         document["paths"] = dict(sorted(document["paths"].items()))
         for path, item in document["paths"].items():

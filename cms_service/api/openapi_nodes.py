@@ -1,5 +1,6 @@
 """What is done to single schemas and parts of the OpenAPI document, wherever they stand."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,20 @@ def hoisted(schemas: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield title, member.copy()
                 member.clear()
                 member["$ref"] = SCHEMAS + title
+
+
+def tell_defaults(schemas: dict[str, Any]) -> None:
+    """Moves the defaults of members into their descriptions.
+
+    A request need not hold such a member. openapi-typescript requires a member that has a default, and other generators
+    send the default where the caller has not named the member.
+    """
+    for schema in schemas.values():
+        for member in schema.get("properties", {}).values():
+            default = member.pop("default", None)
+            if default is not None:
+                value = "empty" if default in ("", []) else f"`{json.dumps(default)}`"
+                member["description"] += f" If absent: {value}."
 
 
 def without_null(schema: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 from cms_service.api import EXCEPTION_HANDLERS, ApiDocument, Envelope, HealthController, Readmission, StrictInput
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.openapi_examples import example_of
+from cms_service.api.openapi_nodes import tell_defaults
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EmailTaken, NameTaken, RateLimited
 from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated, requires
@@ -311,6 +312,25 @@ def test_operations_that_look_at_credentials_share_the_header_of_service_account
     assert taking == {"listThings", "updateThing", "logout"}
     header = document["components"]["parameters"]["OnBehalfOf"]
     assert (header["name"], header["in"], header["required"]) == ("X-On-Behalf-Of", "header", False)
+
+
+@pytest.mark.parametrize(
+    ("default", "told"),
+    [
+        (True, " If absent: `true`."),
+        (False, " If absent: `false`."),
+        (0, " If absent: `0`."),
+        ("x", ' If absent: `"x"`.'),
+        ("", " If absent: empty."),
+        ([], " If absent: empty."),
+        (None, ""),
+    ],
+)
+def test_default_of_a_member_is_told_in_words(default: object, told: str) -> None:
+    member = {"description": "One.", "default": default}
+    schemas: dict[str, Any] = {"Thing": {"properties": {"default": member}}, "Sort": {"enum": ["name"]}}
+    tell_defaults(schemas)
+    assert schemas["Thing"] == {"properties": {"default": {"description": f"One.{told}"}}}
 
 
 def test_permission_is_named_where_one_is_needed(document: dict[str, Any]) -> None:
