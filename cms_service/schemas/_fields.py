@@ -34,7 +34,7 @@ Email = Annotated[
         pattern=TEXT_PATTERN,
         description="E-mail address. Compared and stored without regard to case.",
         examples=["ada@example.org"],
-        extra_json_schema={"format": "email"},
+        extra_json_schema={"format": "idn-email"},
         extra={CHECK: email_violations},
     ),
 ]

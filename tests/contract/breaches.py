@@ -43,6 +43,7 @@ BREACHES: dict[str, Callable[[Document], object]] = {
     "request-text-is-bounded": lambda d: _at(d, *_SCHEMAS, "LoginRequest", "properties", "email").pop("maxLength"),
     "member-has-no-default": lambda d: _at(d, *_SCHEMAS, "UserCreate", "properties", "is_active").update(default=False),
     "default-is-never-null": lambda d: _parameter(d, "external_id")["schema"].update(default=None),
+    "email-format-is-international": lambda d: _at(d, *_SCHEMAS, "User", "properties", "email").update(format="email"),
     "parameter-is-never-null": lambda d: _parameter(d, "q").update(schema={"type": ["string", "null"]}),
     "header-parameter-is-plain-text": lambda d: _at(d, *_LIST_USERS, "parameters").append(
         {"name": "X-Id", "in": "header", "description": "Its id.", "schema": {"type": "string", "format": "uuid"}}
