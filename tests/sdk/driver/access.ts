@@ -11,6 +11,7 @@ import {
   evaluateAccess,
   evaluateAccesses,
   explainAccess,
+  getMe,
   grantPermission,
   introspectToken,
   issueToken,
@@ -20,6 +21,7 @@ import {
   listRoleUsers,
   listUserPermissions,
   listUserRoles,
+  listUsers,
   replaceRoleParents,
   replaceRolePermissions,
   replaceUserRoles,
@@ -35,8 +37,9 @@ import {
   type Role,
 } from "cms-service-client";
 import type { Client } from "cms-service-client/client";
-import { administrator, bearer, nobody, refusal, registered, unique } from "./callers.js";
+import { administrator, bearer, nobody, refusal, registered, tokensOf, unique } from "./callers.js";
 import { accepted } from "./sdk_answers.js";
+import { rename } from "./sdk_on_behalf_of.js";
 import { same } from "./tally.js";
 
 const anytime = { "If-Match": "*" };
@@ -179,4 +182,27 @@ export async function machinesAskWhatOthersMay(): Promise<void> {
   same((await revokeApiKey({ client, path: { ...path, key_id: key.id } })).response?.status, 204);
   same((await refusal(evaluateAccess({ client: machine, body: may }))).status, 401);
   same((await refusal(evaluateAccess({ client: nobody, body: may }))).code, "authentication_required");
+}
+
+export async function machinesActForAUserOneCallAtATime(): Promise<void> {
+  const client = await administrator();
+  const user = await registered();
+  const token = (await tokensOf(user.email)).access_token;
+  const [read] = accepted(await listPermissions({ client, query: { q: "users:read" } })).items;
+  const reading = await role(client, read?.id ?? "");
+  const account = accepted(await createServiceAccount({ client, body: { name: unique("robot") } }));
+  const path = { service_account_id: account.id };
+  accepted(await assignServiceAccountRole({ client, path: { ...path, role_id: reading.id } }));
+  const machine = bearer(accepted(await createApiKey({ client, path, body: { name: "first" } })).key);
+
+  const renamed = await rename(machine, token, "Ada Byron");
+  same([renamed.id, renamed.display_name], [user.id, "Ada Byron"]);
+
+  // The next call is of the service account again, with its rights.
+  same((await refusal(getMe({ client: machine }))).code, "permission_denied");
+  const headers = { "X-On-Behalf-Of": token };
+  same((await refusal(listUsers({ client: machine, headers }))).code, "permission_denied");
+  same(accepted(await listUsers({ client: machine, query: { email: user.email } })).items, [renamed]);
+  const wrong = { "X-On-Behalf-Of": "no token" };
+  same((await refusal(getMe({ client: machine, headers: wrong }))).code, "token_invalid");
 }
