@@ -59,12 +59,16 @@ sdk:
     {{ unwarned }} build/sdk/typescript/node_modules/.bin/openapi-ts --file tests/sdk/typescript/openapi-ts.config.mjs
     build/sdk/typescript/node_modules/.bin/tsc --project build/sdk/typescript
 
-# Drive the real service through both clients.
+# Drive the real service through both clients, and through openapi-fetch with the types of openapi-typescript.
 test-sdk: sdk
     MYPYPATH=build/sdk/python:docs/examples mypy --config-file tests/sdk/mypy.ini -p cms_service_client -p tests.sdk
     mkdir -p build/sdk/driver
     cp tests/sdk/driver/package.json build/sdk/driver
     npm install --prefix build/sdk/driver {{ npm_install }}
+    mkdir -p build/sdk/openapi-fetch
+    cp tests/sdk/openapi_fetch/package.json build/sdk/openapi-fetch
+    npm install --prefix build/sdk/openapi-fetch {{ npm_install }}
+    {{ unwarned }} build/sdk/openapi-fetch/node_modules/.bin/openapi-typescript openapi.json --output build/sdk/openapi-fetch/cms_service.d.ts
     pytest tests/sdk
 
 # Make clients for Go and Java, with not one warning; needs Node.js 20 and its registry.

@@ -26,6 +26,8 @@ source() { test "$1" = .venv/bin/activate; }
 pip() { test "$1" = install; }
 .uv/bin/pip() { pip "$@"; }
 npm() { test "$1" = install; }
+# `just test-sdk` runs the same command.
+npx() { grep -qF ".bin/$1 $2 $3 " "$ROOT/justfile"; }
 # CI runs the recipes themselves; here it shows that they exist.
 just() { command just --justfile "$ROOT/justfile" --show "$1" > /dev/null; }
 .uv/bin/uv() { test "$1 $2" = "run just" && just "$3"; }
