@@ -63,6 +63,7 @@ class Envelope:
         self._metadata_paths = metadata_paths(self._base_path)
         self._log_request = request_logger(settings)
         self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
+        self._depends_on_origin = bool(settings.cors_origins)
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -179,6 +180,10 @@ class Envelope:
         present = {name.lower() for name, _ in headers}
         headers += [header for header in self._default_headers if header[0] not in present]
         headers.append((b"x-request-id", request_id.encode()))
+        # Litestar adds it for listed origins only. Without it, a shared cache would give them the answer to another
+        # request, which has no CORS headers.
+        if self._depends_on_origin and (b"vary", b"Origin") not in headers:
+            headers.append((b"vary", b"Origin"))
         if self._has_to_leave():
             headers.append((b"connection", b"close"))
         return headers

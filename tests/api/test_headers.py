@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import re
 
 import httpx
 import pytest
 
+from tests.api.operations import LITESTAR
 from tests.factories import unique
-from tests.fixtures import Service
+from tests.fixtures import Database, Service, ServiceFactory
 
 SAFE = {
     "cache-control": "no-store",
@@ -18,6 +20,7 @@ SAFE = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+PUBLIC_PATHS = [route.path for route in LITESTAR.routes if "{" not in route.path and not route.path.startswith("/api/")]
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,39 @@ async def test_no_page_may_call_when_no_origin_is_configured(client: httpx.Async
         await client.options("/health/live", headers=headers),
     ):
         assert not [name for name in response.headers if name.startswith("access-control-")]
+
+
+async def test_cacheable_answer_varies_by_origin_when_origins_are_configured(
+    database: Database, service_factory: ServiceFactory
+) -> None:
+    known = "https://app.example.org"
+    shared = await service_factory(database, cors_origins=known)
+    cacheable = set()
+
+    async with shared.client() as http:
+        assets = re.findall(r'"(/schema/assets/[^"]+)"', (await http.get("/schema")).text)
+        for path in [*PUBLIC_PATHS, *assets]:
+            for origin in (known, "https://other.example.org", None):
+                sent = {"Origin": origin} if origin else {}
+                answer = await http.get(path, headers=sent)
+                if "public" not in answer.headers["cache-control"]:
+                    continue
+                cacheable.add(path)
+                unchanged = await http.get(path, headers={**sent, "If-None-Match": answer.headers.get("etag", "*")})
+                for each in (answer, await http.head(path, headers=sent), unchanged):
+                    assert each.headers.get_list("vary") == ["Origin"], (path, origin, each.status_code)
+                    assert each.headers.get("access-control-allow-origin") == (origin if origin == known else None)
+                assert unchanged.status_code == (304 if "etag" in answer.headers else 200)
+
+    documents = ("jwks.json", "oauth-authorization-server", "authzen-configuration")
+    assert cacheable == {f"/.well-known/{name}" for name in documents} | set(assets)
+    assert assets
+
+
+async def test_cacheable_answer_does_not_vary_when_no_origin_is_configured(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/.well-known/jwks.json", headers={"Origin": "https://app.example.org"})
+
+    assert "vary" not in answer.headers
 
 
 @pytest.mark.parametrize(

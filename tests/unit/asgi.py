@@ -22,6 +22,8 @@ class Answer(msgspec.Struct):
     status: int
     headers: dict[str, str]
     body: bytes
+    all_headers: list[tuple[str, str]] = []
+    """Those, too, that came more than once."""
 
     def json(self) -> Any:
         return msgspec.json.decode(self.body)
@@ -67,7 +69,10 @@ async def exchange(
         goes_on = message.get("more_body", message["type"] == "http.response.start")
         if message["type"] == "http.response.start":
             answer.status = message["status"]
-            answer.headers = {name.decode().lower(): value.decode("latin-1") for name, value in message["headers"]}
+            answer.all_headers = [
+                (name.decode().lower(), value.decode("latin-1")) for name, value in message["headers"]
+            ]
+            answer.headers = dict(answer.all_headers)
         else:
             answer.body += message["body"]
 

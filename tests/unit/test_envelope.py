@@ -434,6 +434,25 @@ async def test_known_origin_gets_permission_without_credentials() -> None:
         assert "access-control-allow-credentials" not in answer.headers
 
 
+@pytest.mark.parametrize("origin", [None, ORIGIN, "https://other.example.org"])
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("GET", "/things"), ("HEAD", "/things"), ("GET", "/nowhere"), ("GET", "//"), ("OPTIONS", "/things")],
+)
+async def test_answer_varies_by_origin_when_origins_are_configured(
+    origin: str | None, method: str, target: str
+) -> None:
+    """A cache must not give the answer to one origin, or to none, to another one."""
+    headers = {} if origin is None else {"origin": origin, "access-control-request-method": "GET"}
+    answer = await exchange(build(cors_origins=(ORIGIN,)), method, target, headers=headers)
+    assert answer.all_headers.count(("vary", "Origin")) == 1
+
+
+async def test_answer_does_not_vary_when_no_origin_is_configured(app: Envelope) -> None:
+    answer = await exchange(app, "GET", "/things", headers={"origin": ORIGIN})
+    assert "vary" not in answer.headers
+
+
 async def test_no_origin_gets_permission_when_none_is_configured(app: Envelope) -> None:
     answer = await exchange(app, "GET", "/things", headers={"origin": ORIGIN})
     assert "access-control-allow-origin" not in answer.headers
