@@ -197,7 +197,7 @@ class Mint:
             "encrypted form": f"{token}.{signature}.{signature}",
             "detached payload": f"{head}..{signature}",
             "line break after": f"{token}\n",
-            "spaces before": f"    {token}",
+            "tab before": f"\t{token}",
             "word before": f"Bearer {token}",
             "standard base64": f"{head}.{body}.{'+' * len(signature)}",
             "empty": "",

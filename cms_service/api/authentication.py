@@ -4,7 +4,7 @@ from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from cms_service.api.client_authentication import BASIC, authorization_values, client_in_header
+from cms_service.api.client_authentication import BASIC, authorization_values, client_in_header, credentials_in
 from cms_service.api.on_behalf_of import is_honoured, user_tokens_of
 from cms_service.core.exceptions import AuthenticationRequired, InvalidClient, TokenExpired, TokenInvalid
 from cms_service.core.security import API_KEY_PREFIX, Principal
@@ -50,10 +50,10 @@ class AuthenticationMiddleware(ASGIMiddleware):
         values = authorization_values(scope)
         if not values:
             return None
-        scheme, _, token = values[0].partition(b" ")
-        if scheme.lower() == b"basic" and scope["route_handler"].opt.get(BASIC):
+        scheme, token = credentials_in(values[0])
+        if scheme == b"basic" and scope["route_handler"].opt.get(BASIC):
             return await self._client(scope)
-        if len(values) > 1 or scheme.lower() != b"bearer" or not token.isascii():
+        if len(values) > 1 or scheme != b"bearer" or not token.isascii():
             raise AuthenticationRequired("Send one Authorization header, with the scheme Bearer.")
         return await self._authenticator.authenticate(token.decode())
 

@@ -17,6 +17,12 @@ def authorization_values(scope: Scope) -> list[bytes]:
     return [value for name, value in scope["headers"] if name == b"authorization"]
 
 
+def credentials_in(authorization: bytes) -> tuple[bytes, bytes]:
+    """The scheme in lower case, and what follows it after one space or more (RFC 9110 §11.4)."""
+    scheme, _, credentials = authorization.partition(b" ")
+    return scheme.lower(), credentials.lstrip(b" ")
+
+
 def client_in_header(scope: Scope) -> PresentedClient | None:
     """The client that authenticates by HTTP Basic, each part percent-encoded (RFC 6749 §2.3.1); None without a header.
 
@@ -26,11 +32,11 @@ def client_in_header(scope: Scope) -> PresentedClient | None:
     values = authorization_values(scope)
     if not values:
         return None
-    scheme, _, encoded = values[0].partition(b" ")
-    if len(values) > 1 or scheme.lower() != b"basic":
+    scheme, encoded = credentials_in(values[0])
+    if len(values) > 1 or scheme != b"basic":
         raise InvalidClient("Send one Authorization header, with the scheme Basic.")
     try:
-        client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode().partition(":")
+        client_id, colon, secret = b64decode(encoded, validate=True).decode().partition(":")
         if not colon:
             raise ValueError
         return PresentedClient(unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict"))

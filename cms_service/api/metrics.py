@@ -9,7 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
-from cms_service.api.client_authentication import authorization_values
+from cms_service.api.client_authentication import authorization_values, credentials_in
 from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.observability import Metrics, Page
 from cms_service.core.security import PUBLIC
@@ -30,8 +30,8 @@ class MetricsPage:
         """Raises AuthenticationRequired where there is a token and it is not shown."""
         if self._token is None:
             return
-        scheme, _, token = authorizations[0].partition(b" ") if len(authorizations) == 1 else (b"", b"", b"")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(token, self._token):
+        scheme, token = credentials_in(authorizations[0]) if len(authorizations) == 1 else (b"", b"")
+        if scheme != b"bearer" or not hmac.compare_digest(token, self._token):
             raise AuthenticationRequired("Send the token of CMS_METRICS_TOKEN in the Authorization header.")
 
     async def read(self, accept: str) -> Page:

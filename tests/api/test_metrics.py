@@ -111,7 +111,16 @@ def are_both_there(page: Scrape) -> bool:
     )
 
 
-@pytest.mark.parametrize("header", [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}"])
+@pytest.mark.parametrize("header", [f"bearer {TOKEN}", f"BEARER {TOKEN}", f"Bearer  {TOKEN}", f"Bearer    {TOKEN}"])
+async def test_page_is_read_however_its_token_is_sent(service: Service, header: str) -> None:
+    async with service.client() as http:
+        assert (await http.get("/metrics", headers={"Authorization": header})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [None, "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN[:-1]}", f"Bearer\t{TOKEN}", f"Bearer \t{TOKEN}"],
+)
 async def test_page_is_refused_without_its_token(service: Service, header: str | None) -> None:
     async with service.client() as http:
         response = await http.get("/metrics", headers={"Authorization": header} if header else {})
