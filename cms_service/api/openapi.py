@@ -57,6 +57,7 @@ from cms_service.core.exceptions import (
     ServiceUnavailable,
     TokenExpired,
     TokenInvalid,
+    UnsupportedContentEncoding,
     UnsupportedMediaType,
     ValidationFailed,
 )
@@ -237,7 +238,7 @@ def _refusals_of(operation: dict[str, Any], path: str, handler: HTTPRouteHandler
     if "{" in path:
         refusals.add(NotFound)
     if "requestBody" in operation:
-        refusals |= {MalformedJson, BodyTooLarge, UnsupportedMediaType}
+        refusals |= {MalformedJson, BodyTooLarge, UnsupportedContentEncoding, UnsupportedMediaType}
     if any(parameter["name"] == "If-Match" and parameter["required"] for parameter in operation.get("parameters", [])):
         refusals |= {PreconditionFailed, PreconditionRequired}
     # What has a handler of its own leaves as something else, which is documented where that is.
@@ -288,5 +289,7 @@ def _response(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
         "description": " ".join(f"`{error.code}`: {error.title}" for error in errors),
         "content": {PROBLEM_MEDIA_TYPE: {"schema": schema, "example": example}},
     }
-    headers = {name: {"required": True, "schema": {"type": "string"}} for name in headers_of(first)}
+    always = headers_of(first)
+    sometimes = {name for error in errors for name in headers_of(error())}
+    headers = {name: {"required": name in always, "schema": {"type": "string"}} for name in sorted(sometimes)}
     return response | ({"headers": headers} if headers else {})

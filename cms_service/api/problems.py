@@ -39,6 +39,7 @@ from cms_service.core.exceptions import (
     ServiceUnavailable,
     TokenExpired,
     TokenInvalid,
+    UnsupportedContentEncoding,
     UnsupportedMediaType,
     ValidationFailed,
     Violation,
@@ -69,6 +70,7 @@ STATUSES: dict[type[ServiceError], int] = {
     PreconditionFailed: 412,
     BodyTooLarge: 413,
     UnsupportedMediaType: 415,
+    UnsupportedContentEncoding: 415,
     IdempotencyKeyReused: 422,
     PreconditionRequired: 428,
     RateLimited: 429,
@@ -131,15 +133,12 @@ def problem_of(error: ServiceError, scope: Scope) -> Problem | ValidationProblem
 
 
 def headers_of(error: ServiceError) -> dict[str, str]:
-    """The headers that belong to the refusal (RFC 6750 §3, RFC 9110 §10.2.3)."""
+    """The headers that belong to the refusal (RFC 6750 §3, RFC 9110 §10.2.3 and §12.5.3)."""
     match status_of(type(error)):
-        case 401 if isinstance(error, TokenInvalid | TokenExpired):
-            return {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token", error_description="{error.title}"'}
-        case 401 if isinstance(error, ReauthenticationRequired):
-            name = "insufficient_user_authentication"  # RFC 9470.
-            return {"WWW-Authenticate": f'{CHALLENGE}, error="{name}", error_description="{error.title}"'}
         case 401:
-            return {"WWW-Authenticate": CHALLENGE}
+            return {"WWW-Authenticate": _challenge(error)}
+        case 415 if isinstance(error, UnsupportedContentEncoding):
+            return {"Accept-Encoding": "identity"}
         case 429 if isinstance(error, RateLimited):
             wait = error.retry_after_seconds
             return {
@@ -151,6 +150,17 @@ def headers_of(error: ServiceError) -> dict[str, str]:
             return {"Retry-After": str(error.retry_after_seconds or DEFAULT_RETRY_AFTER_SECONDS)}
         case _:
             return {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds else {}
+
+
+def _challenge(error: ServiceError) -> str:
+    match error:
+        case TokenInvalid() | TokenExpired():
+            name = "invalid_token"
+        case ReauthenticationRequired():
+            name = "insufficient_user_authentication"  # RFC 9470.
+        case _:
+            return CHALLENGE
+    return f'{CHALLENGE}, error="{name}", error_description="{error.title}"'
 
 
 def note_refusal(scope: Scope, code: str) -> None:

@@ -25,6 +25,7 @@ from cms_service.core.exceptions import (
     MalformedJson,
     NotFound,
     PreconditionRequired,
+    UnsupportedContentEncoding,
     UnsupportedMediaType,
     ValidationFailed,
     Violation,
@@ -60,8 +61,9 @@ class StrictInput:
     async def __call__(self, request: Request[Any, Any, Any]) -> None:
         """Leaves the decoded body for Litestar to inject.
 
-        NotFound: a UUID of the path is not in its canonical form. UnsupportedMediaType, MalformedJson: the body cannot
-        be read at all. ValidationFailed: everything else that is wrong with query, headers and body together.
+        NotFound: a UUID of the path is not in its canonical form. UnsupportedContentEncoding, UnsupportedMediaType,
+        MalformedJson: the body cannot be read at all. ValidationFailed: everything else that is wrong with query,
+        headers and body together.
         PreconditionRequired: nothing is wrong, but If-Match is missing.
         """
         _require_canonical_ids(request)
@@ -165,8 +167,16 @@ def _from_text(text: str, expected: types.Type) -> Any:
             return text
 
 
+def _require_no_coding(request: Request[Any, Any, Any]) -> None:
+    """Compressed bodies are not read: a small one could unfold into a huge one."""
+    for name, value in request.scope["headers"]:
+        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
+            raise UnsupportedContentEncoding("Send the body as it is, without Content-Encoding.")
+
+
 async def _read_body(request: Request[Any, Any, Any], declared: Body) -> tuple[Any, Iterator[Violation]]:
     """The body, if it is JSON, and all that is wrong with it."""
+    _require_no_coding(request)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             body = await request.body()

@@ -1,5 +1,7 @@
 """The document says what the service does, where the two could part."""
 
+import gzip
+import json
 from typing import Any
 
 import pytest
@@ -22,12 +24,36 @@ async def test_wrong_content_type_is_refused_with_the_status_that_is_documented(
     response = await admin.request(
         operation.method, operation.url(), content=b"{}", headers={"Content-Type": "text/plain"}, if_match="*"
     )
+    assert "accept-encoding" not in response.headers
     if operation.path.startswith("/api/v1/access/"):
-        assert "415" not in responses
+        assert "unsupported_media_type" not in responses["415"]["description"]
         assert faults_of(response) == {"header/Content-Type": ["unsupported_media_type"]}
     else:
         assert "415" in responses
         assert code_of(response, 415) == "unsupported_media_type"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "GZIP", "unknown"])
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_coded_body_is_refused_as_documented(admin: Caller, operation: Operation, coding: str) -> None:
+    documented = DOCUMENT["paths"][operation.path][operation.method.lower()]["responses"]["415"]
+    shared = DOCUMENT["components"]["responses"][documented["$ref"].rpartition("/")[2]]
+    content = gzip.compress(json.dumps(operation.minimal_body()).encode())
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+
+    response = await admin.request(operation.method, operation.url(), content=content, headers=headers, if_match="*")
+
+    assert code_of(response, 415) == "unsupported_content_encoding"
+    assert response.headers["accept-encoding"] == "identity"
+    assert "`unsupported_content_encoding`" in (shared | documented)["description"]
+    assert shared["headers"]["Accept-Encoding"]["required"] is False
+
+
+@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+async def test_body_is_read_when_its_coding_is_identity(admin: Caller, operation: Operation) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "Identity"}
+    response = await admin.request(operation.method, operation.url(), content=b"{", headers=headers, if_match="*")
+    assert code_of(response, 400, 415) == ("malformed_json" if operation.form is None else "unsupported_media_type")
 
 
 async def test_scopes_of_a_resource_are_bounded_as_the_document_says(admin: Caller) -> None:

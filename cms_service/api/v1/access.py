@@ -7,7 +7,13 @@ from litestar.params import JSONBody
 
 from cms_service.api.dependencies import READS
 from cms_service.api.problems import documented, refuse
-from cms_service.core.exceptions import PermissionDenied, UnsupportedMediaType, ValidationFailed, Violation
+from cms_service.core.exceptions import (
+    PermissionDenied,
+    UnsupportedContentEncoding,
+    UnsupportedMediaType,
+    ValidationFailed,
+    Violation,
+)
 from cms_service.core.security import authenticated, requires
 from cms_service.schemas import (
     ActionSearchAnswer,
@@ -46,7 +52,7 @@ class AccessController(Controller):
         summary="Ask whether a subject may",
         status_code=200,
         guards=[authenticated],
-        responses=documented(PermissionDenied),
+        responses=documented(PermissionDenied, UnsupportedContentEncoding),
     )
     async def evaluate_access(self, evaluations: EvaluationService, data: JSONBody[EvaluationRequest]) -> Decision:
         """Whether the subject may do this to the resource now. A denial is an answer like any other: 200.
@@ -61,7 +67,7 @@ class AccessController(Controller):
         summary="Ask many such questions",
         status_code=200,
         guards=[authenticated],
-        responses=documented(PermissionDenied),
+        responses=documented(PermissionDenied, UnsupportedContentEncoding),
     )
     async def evaluate_accesses(
         self, evaluations: EvaluationService, data: JSONBody[EvaluationsRequest]
@@ -81,6 +87,7 @@ class AccessController(Controller):
         summary="Find who may",
         status_code=200,
         guards=[requires("access:check")],
+        responses=documented(UnsupportedContentEncoding),
     )
     async def search_subjects(
         self, access_search: AccessSearchService, data: JSONBody[SubjectSearchRequest]
@@ -97,7 +104,7 @@ class AccessController(Controller):
         summary="Find to what a subject may do something",
         status_code=200,
         guards=[authenticated],
-        responses=documented(PermissionDenied),
+        responses=documented(PermissionDenied, UnsupportedContentEncoding),
     )
     async def search_resources(
         self, access_search: AccessSearchService, data: JSONBody[ResourceSearchRequest]
@@ -116,7 +123,7 @@ class AccessController(Controller):
         summary="Find what a subject may do",
         status_code=200,
         guards=[authenticated],
-        responses=documented(PermissionDenied),
+        responses=documented(PermissionDenied, UnsupportedContentEncoding),
     )
     async def search_actions(
         self, access_search: AccessSearchService, data: JSONBody[ActionSearchRequest]
@@ -133,7 +140,7 @@ class AccessController(Controller):
         summary="Ask why a subject may or may not",
         status_code=200,
         guards=[authenticated],
-        responses=documented(PermissionDenied),
+        responses=documented(PermissionDenied, UnsupportedContentEncoding),
     )
     async def explain_access(self, explanations: ExplanationService, data: JSONBody[EvaluationRequest]) -> Explanation:
         """The decision with every way by which the subject has the permission, or with what stands in its way.

@@ -61,6 +61,11 @@ class UnsupportedMediaType(ServiceError):
     title = "The content type of the body is not supported."
 
 
+class UnsupportedContentEncoding(ServiceError):
+    code = "unsupported_content_encoding"
+    title = "The content coding of the body is not supported."
+
+
 class BodyTooLarge(ServiceError):
     code = "body_too_large"
     title = "The body is too large."
