@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Any
 
-import msgspec
 from msgspec import inspect as types
 
+from cms_service.api.instants import fault_of_instant
 from cms_service.core.exceptions import Violation
 from cms_service.schemas import CHECK, IS_UNREAD
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_DATETIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 _LONGEST_REPEATED_NAME = 64
 
 
@@ -156,16 +154,8 @@ def _uuid(value: Any, _expected: types.UUIDType, pointer: str) -> Iterator[Viola
 
 
 def _instant(value: Any, _expected: types.DateTimeType, pointer: str) -> Iterator[Violation]:
-    if not (isinstance(value, str) and _DATETIME.fullmatch(value)):
-        yield Violation(pointer, "not_a_datetime", "A date and time with an offset is expected (RFC 3339).")
-        return
-    try:
-        is_in_range = MINYEAR < msgspec.convert(value, datetime).astimezone(UTC).year < MAXYEAR
-    except (msgspec.ValidationError, OverflowError):
-        is_in_range = False
-    if not is_in_range:
-        # PostgreSQL's driver takes the very first and the very last instant for infinity.
-        yield Violation(pointer, "out_of_range", "The year must lie between 2 and 9998.")
+    if fault := fault_of_instant(value if isinstance(value, str) else ""):
+        yield Violation(pointer, *fault)
 
 
 def _one_of(value: Any, expected: types.EnumType | types.LiteralType, pointer: str) -> Iterator[Violation]:
