@@ -168,6 +168,10 @@ release-document:
     fi; \
     cp openapi.json "docs/reference/openapi/$version.json"
 
+# Make the table of characters that look alike anew, from the ICU library that icu4py brings.
+characters:
+    uv run --quiet --isolated --only-group characters python -m tests.characters > cms_service/core/security/characters.py
+
 # Write .env.example and the reference of the settings from the code.
 settings:
     cms-service settings --env-example > .env.example

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from cms_service.core.security import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, email_violations
+from cms_service.core.security import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, email_violations, sought_email_violations
 
 ROLE_NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
@@ -38,6 +38,8 @@ Email = Annotated[
         extra={CHECK: email_violations},
     ),
 ]
+SoughtEmail = Annotated[Email, Meta(extra={CHECK: sought_email_violations})]
+"""The address of an account that is there already: it may be older than the rules for new ones."""
 DisplayName = Annotated[
     str,
     Meta(min_length=1, max_length=100, pattern=TEXT_PATTERN, description="Shown to people.", examples=["Ada Lovelace"]),

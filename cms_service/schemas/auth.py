@@ -12,6 +12,7 @@ from cms_service.schemas._fields import (
     NewPassword,
     PresentPassword,
     RefreshTokenText,
+    SoughtEmail,
     TokenType,
 )
 from cms_service.schemas.user import UserRead
@@ -30,7 +31,7 @@ class RegisterRequest(Struct, forbid_unknown_fields=True):
 class LoginRequest(Struct, forbid_unknown_fields=True):
     """A person who signs in."""
 
-    email: Email
+    email: SoughtEmail
     password: PresentPassword
     device_token: DeviceToken | None = None
 

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import NotFound
-from cms_service.core.security import Actor, canonical_email
+from cms_service.core.security import Actor, stored_email
 from cms_service.repositories import AccountThrottleRepository, UserRepository
 from cms_service.schemas import ThrottleRead
 from cms_service.services.access_policy import AccessPolicy
@@ -49,7 +49,7 @@ class ThrottleService:
             ValidationFailed: that is no address.
             NotFound: no account has it.
         """
-        credentials = await self._users.find_credentials_by_email(canonical_email(email))
+        credentials = await self._users.find_credentials_by_email(stored_email(email))
         if credentials is None:
             raise NotFound("There is no account with this address.")
         await self._lift(credentials.user_id)

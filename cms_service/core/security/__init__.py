@@ -11,7 +11,13 @@ from cms_service.core.security.api_keys import (
 from cms_service.core.security.common_words import CommonWords
 from cms_service.core.security.cursors import CursorCodec
 from cms_service.core.security.device_tokens import Device, DeviceTokenCodec
-from cms_service.core.security.emails import canonical_email, email_violations, sought_email
+from cms_service.core.security.emails import (
+    canonical_email,
+    email_violations,
+    sought_email,
+    sought_email_violations,
+    stored_email,
+)
 from cms_service.core.security.guards import PUBLIC, authenticated, authenticated_user, principal_of, requires
 from cms_service.core.security.keys import NONCE_BYTES, Sealer, derive_key
 from cms_service.core.security.password_hasher import ARGON2ID, CHEAPEST_ARGON2ID, PasswordCheck, PasswordHasher
@@ -94,5 +100,7 @@ __all__ = [
     "proof_of",
     "requires",
     "sought_email",
+    "sought_email_violations",
+    "stored_email",
     "write_api_key",
 ]
