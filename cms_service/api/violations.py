@@ -8,7 +8,7 @@ from msgspec import inspect as types
 
 from cms_service.api.instants import fault_of_instant
 from cms_service.core.exceptions import Violation
-from cms_service.schemas import CHECK, IS_UNREAD
+from cms_service.schemas import CHECK, IS_UNREAD, RULE
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONGEST_REPEATED_NAME = 64
@@ -23,7 +23,8 @@ def violations_of(value: Any, expected: types.Type, pointer: str) -> Iterator[Vi
 def may_be_read_laxly(expected: types.Type) -> bool:
     """Whether msgspec accepts what we refuse, so that success of its conversion is not enough.
 
-    It takes UUIDs without hyphens, instants without offset or that leave year 1..9999 in UTC, and integers of any size.
+    It takes UUIDs without hyphens, instants without offset or that leave year 1..9999 in UTC, integers of any size, and
+    text of which it knows only the pattern.
     """
     match expected:
         case types.StructType(fields=fields):
@@ -33,7 +34,7 @@ def may_be_read_laxly(expected: types.Type) -> bool:
         case types.CollectionType(item_type=item):
             return may_be_read_laxly(item)
         case types.Metadata(type=inner, extra=extra):
-            return IS_UNREAD not in (extra or {}) and may_be_read_laxly(inner)
+            return IS_UNREAD not in (extra or {}) and (RULE in (extra or {}) or may_be_read_laxly(inner))
         case types.IntType(ge=lowest, le=highest):
             return lowest is None or highest is None
         case _:
@@ -80,8 +81,11 @@ def _collection(value: Any, expected: types.CollectionType, pointer: str) -> Ite
 
 def _inner(value: Any, expected: types.Metadata, pointer: str) -> Iterator[Violation]:
     found = list(violations_of(value, expected.type, pointer))
-    check = (expected.extra or {}).get(CHECK)
-    yield from found or (check(value, pointer) if check else [])
+    extra = expected.extra or {}
+    if RULE in extra and isinstance(value, str):
+        found = [violation for violation in found if violation.code not in {"pattern", "control_character"}]
+        found += extra[RULE](value, pointer)
+    yield from found or (extra[CHECK](value, pointer) if CHECK in extra else [])
 
 
 def _dictionary(value: Any, expected: types.DictType, pointer: str) -> Iterator[Violation]:

@@ -5,6 +5,7 @@ from cms_service.schemas._fields import (
     IS_NEW_PASSWORD,
     IS_UNREAD,
     ROLE_NAME_PATTERN,
+    RULE,
     SCOPE_PATTERN,
     TEXT_PATTERN,
 )
@@ -126,6 +127,7 @@ __all__ = [
     "MOST_RESULTS",
     "MOST_SCOPES",
     "ROLE_NAME_PATTERN",
+    "RULE",
     "SCOPE_PATTERN",
     "TEXT_PATTERN",
     "AccessAction",

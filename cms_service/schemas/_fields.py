@@ -6,7 +6,13 @@ from uuid import UUID
 
 from msgspec import Meta
 
-from cms_service.core.security import LEAST_MIN_CHARACTERS, MAX_CHARACTERS, email_violations, sought_email_violations
+from cms_service.core.security import (
+    LEAST_MIN_CHARACTERS,
+    MAX_CHARACTERS,
+    email_violations,
+    shown_text_violations,
+    sought_email_violations,
+)
 
 ROLE_NAME_PATTERN = r"^[a-z][a-z0-9_-]*$"
 SCOPE_PATTERN = r"^[a-z][a-z0-9_-]*:[^\x00-\x20\x7f-\x9f]+$"
@@ -17,6 +23,9 @@ REQUEST_ID = "0190c8a6-9d31-7254-a04c-e0b8a7f6c593"
 CHECK = "check"
 """Key of `Meta.extra`: a rule that a JSON schema cannot express, which services enforce. It stands here so that its
 breaches are reported together with all others."""
+RULE = "rule"
+"""Key of `Meta.extra`: a rule on text that its pattern says in part. It is enforced where input is read, and what it
+finds takes the place of a breach of the pattern."""
 IS_NEW_PASSWORD = "is_new_password"  # noqa: S105 - no password
 """Key of `Meta.extra`: the policy for passwords applies, which is the operator's and enforced by services."""
 IS_UNREAD = "is_unread"
@@ -25,6 +34,25 @@ know, if for any."""
 
 TEXT_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]*$"
 """No control characters: PostgreSQL refuses NUL, and logs and pages are better off without the rest."""
+
+Shown = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$",
+        extra={RULE: shown_text_violations},
+    ),
+]
+"""Text that is shown to people. The pattern knows the blanks and controls of Latin-1, the rule those of Unicode."""
+OptionallyShown = Annotated[
+    str,
+    Meta(
+        pattern=r"^([^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?)?$",
+        extra={RULE: shown_text_violations},
+    ),
+]
+"""The same, or nothing."""
+SHOWN = "Visible text, without blanks at its ends, line breaks and characters that change its direction."
+"""The rule, in the words of descriptions."""
 
 Email = Annotated[
     str,
@@ -41,16 +69,14 @@ Email = Annotated[
 SoughtEmail = Annotated[Email, Meta(extra={CHECK: sought_email_violations})]
 """The address of an account that is there already: it may be older than the rules for new ones."""
 DisplayName = Annotated[
-    str,
-    Meta(min_length=1, max_length=100, pattern=TEXT_PATTERN, description="Shown to people.", examples=["Ada Lovelace"]),
+    Shown, Meta(min_length=1, max_length=100, description=f"Shown to people. {SHOWN}", examples=["Ada Lovelace"])
 ]
 ExternalId = Annotated[
-    str,
+    Shown,
     Meta(
         min_length=1,
         max_length=200,
-        pattern=TEXT_PATTERN,
-        description="Id of the same person in another system; unique.",
+        description=f"Id of the same person in another system; unique. {SHOWN}",
         examples=["hr-1815"],
     ),
 ]
@@ -88,12 +114,14 @@ RoleName = Annotated[
     ),
 ]
 Title = Annotated[
-    str, Meta(min_length=1, max_length=100, pattern=TEXT_PATTERN, description="Shown to people.", examples=["Editor"])
+    Shown, Meta(min_length=1, max_length=100, description=f"Shown to people. {SHOWN}", examples=["Editor"])
 ]
 Description = Annotated[
-    str,
+    OptionallyShown,
     Meta(
-        max_length=500, pattern=TEXT_PATTERN, description="What it is for.", examples=["Publishes what others wrote."]
+        max_length=500,
+        description=f"What it is for. Empty, or {SHOWN.lower()}",
+        examples=["Publishes what others wrote."],
     ),
 ]
 PermissionName = Annotated[
@@ -116,12 +144,11 @@ Scope = Annotated[
     ),
 ]
 Reason = Annotated[
-    str,
+    Shown,
     Meta(
         min_length=1,
         max_length=500,
-        pattern=TEXT_PATTERN,
-        description="Why.",
+        description=f"Why. {SHOWN}",
         examples=["Needed until the blog has moved."],
     ),
 ]

@@ -5,15 +5,14 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from cms_service.core.security import API_KEY_PATTERN
-from cms_service.schemas._fields import TEXT_PATTERN, ApiKeyId, CreatedAt, GrantedBy, Instant, PermissionName
+from cms_service.schemas._fields import SHOWN, ApiKeyId, CreatedAt, GrantedBy, Instant, PermissionName, Shown
 
 ApiKeyName = Annotated[
-    str,
+    Shown,
     Meta(
         min_length=1,
         max_length=100,
-        pattern=TEXT_PATTERN,
-        description="What people know it by.",
+        description=f"What people know it by. {SHOWN}",
         examples=["production, autumn"],
     ),
 ]

@@ -1,6 +1,7 @@
 """Every operation of the API, found from its own OpenAPI document: a new route is covered by the tests at once."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -45,6 +46,22 @@ class Operation(msgspec.Struct, frozen=True):
             return None
         return _minimal(self.body)
 
+    def members(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+        """The way to each member of its body, with the schema; `0` is the first item of an array."""
+        return _members(self.body or {}, ())
+
+    def body_with(self, way: tuple[str, ...], value: Any) -> dict[str, Any]:
+        """A minimal body with the value there: a member of the body, an item of one, or a member of an item."""
+        body = self.minimal_body() or {}
+        if len(way) == 1:
+            return body | {way[0]: value}
+        assert self.body is not None
+        name, _, *member = way
+        if not member:
+            return body | {name: [value]}
+        item = resolve(choices_of(self.body["properties"][name])[0]["items"])
+        return body | {name: [_minimal(item) | {member[0]: value}]}
+
     @property
     def has_path_parameters(self) -> bool:
         return bool(self._path_parameters())
@@ -63,6 +80,21 @@ def resolve(node: dict[str, Any]) -> dict[str, Any]:
     kind, name = node["$ref"].rsplit("/", 2)[1:]
     component: dict[str, Any] = DOCUMENT["components"][kind][name]
     return component
+
+
+def choices_of(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The schemas of which a value fits one."""
+    return [resolve(choice) for choice in schema.get("anyOf", [schema])]
+
+
+def _members(schema: dict[str, Any], way: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    for choice in choices_of(schema):
+        if "properties" not in choice and "items" not in choice:
+            yield way, choice
+        for name, member in choice.get("properties", {}).items():
+            yield from _members(member, (*way, name))
+        if "items" in choice:
+            yield from _members(choice["items"], (*way, "0"))
 
 
 def _minimal(schema: dict[str, Any]) -> dict[str, Any]:

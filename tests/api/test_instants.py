@@ -1,13 +1,11 @@
 """The fault of an instant is named wherever one is read: shown for every member and parameter of the document."""
 
-from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.api.operations import OPERATIONS, WITH_BODY, Operation, resolve
+from tests.api.operations import OPERATIONS, WITH_BODY, Operation
 from tests.api.problems import code_of
 from tests.fixtures import Caller
 
@@ -24,37 +22,12 @@ FAULTS = {
 }
 
 
-def choices_of(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    return [resolve(choice) for choice in schema.get("anyOf", [schema])]
-
-
-def instants_in(schema: dict[str, Any], pointer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where instants stand in a body; `0` is the first item of an array."""
-    for choice in choices_of(schema):
-        if choice.get("format") == "date-time":
-            yield pointer
-        for name, member in choice.get("properties", {}).items():
-            yield from instants_in(member, (*pointer, name))
-        if "items" in choice:
-            yield from instants_in(choice["items"], (*pointer, "0"))
-
-
-def body_with(operation: Operation, pointer: tuple[str, ...], value: str) -> dict[str, Any]:
-    """A body with the value there, and the items that lead to it made up from their examples."""
-    body = operation.minimal_body() or {}
-    assert operation.body is not None
-    place = body
-    if len(pointer) > 1:
-        name, index, _ = pointer
-        assert index == "0"
-        item = resolve(choices_of(operation.body["properties"][name])[0]["items"])
-        place = {each: item["properties"][each]["examples"][0] for each in item["required"]}
-        body[name] = [place]
-    place[pointer[-1]] = value
-    return body
-
-
-BODIES = [(operation, pointer) for operation in WITH_BODY for pointer in instants_in(operation.body or {})]
+BODIES = [
+    (operation, way)
+    for operation in WITH_BODY
+    for way, schema in operation.members()
+    if schema.get("format") == "date-time"
+]
 QUERIES = [
     (operation, parameter["name"])
     for operation in OPERATIONS
@@ -74,13 +47,13 @@ def test_instants_are_read_in_bodies_and_queries() -> None:
     assert {operation.id for operation, _ in QUERIES} >= {"listUsers", "listAuditEvents"}
 
 
-@pytest.mark.parametrize(("operation", "pointer"), BODIES, ids=str)
-async def test_fault_of_a_member_is_named(admin: Caller, operation: Operation, pointer: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("operation", "way"), BODIES, ids=str)
+async def test_fault_of_a_member_is_named(admin: Caller, operation: Operation, way: tuple[str, ...]) -> None:
     for text, (code, word) in FAULTS.items():
-        body = body_with(operation, pointer, text)
+        body = operation.body_with(way, text)
         response = await admin.request(operation.method, operation.url(), json=body, if_match="*")
-        found_pointer, found_code, detail = fault_of(response)
-        assert (found_pointer, found_code) == (f"/{'/'.join(pointer)}", code), text
+        pointer, found_code, detail = fault_of(response)
+        assert (pointer, found_code) == (f"/{'/'.join(way)}", code), text
         assert word in detail, text
 
 

@@ -23,6 +23,9 @@ BEYOND_SCHEMAS = re.compile(
     r"|/(subject|action|resource) missing"
     # What is free is still text and numbers that can be stored.
     r"|/.*/(properties|context)/.* (control_character|out_of_range)|/context/.* (control_character|out_of_range)"
+    # Which of Unicode's characters are blank, not visible or steer the direction of text.
+    r"|.*/(display_name|external_id|title|description|name|reason)"
+    r" (nothing_visible|surrounding_blanks|control_character)"
     # Where it takes the version of a resource for its entity tag.
     r"|header/If-Match pattern",
     re.DOTALL,

@@ -32,6 +32,7 @@ from cms_service.core.security.refresh_tokens import (
     proof_of,
 )
 from cms_service.core.security.request_origin import RequestOrigin
+from cms_service.core.security.shown_text import shown_text_violations
 from cms_service.core.security.signing import (
     FIRST_PARTY_CLIENT_ID,
     LEEWAY_SECONDS,
@@ -99,6 +100,7 @@ __all__ = [
     "principal_of",
     "proof_of",
     "requires",
+    "shown_text_violations",
     "sought_email",
     "sought_email_violations",
     "stored_email",
