@@ -64,7 +64,7 @@ class AuthService:
         Raises:
             RegistrationClosed: the operator does not let people register.
             ValidationFailed: the address is not acceptable, or the password (PasswordTooWeak).
-            EmailTaken: a live account has it. Whoever finds that out too often has to wait.
+            EmailTaken: a live account has it. This reveals that it does; too many of these answers are held up.
             RateLimited: somebody in the same network did.
         """
         if self._issuer.settings.registration is not Registration.OPEN:

@@ -247,7 +247,7 @@ async def test_service_recovers_when_it_was_started_before_its_database(director
     late = directory / "late"
     late.mkdir(mode=0o711)
     postgres = FragilePostgres(late)
-    service = Service(production_environ(postgres.database), tmp_path)
+    service = Service(production_environ(postgres.database, registration="open"), tmp_path)
     account = msgspec.to_builtins(RegisterRequestFactory.build())
 
     async with service.client(SOON_SECONDS) as http:

@@ -16,6 +16,7 @@ from cms_service.core.config import (
     Environment,
     LogFormat,
     PasswordHashing,
+    Registration,
     Settings,
     SigningAlgorithm,
     load_settings,
@@ -56,6 +57,7 @@ def test_production_needs_only_what_nobody_can_guess() -> None:
     assert settings.environment is Environment.PRODUCTION
     assert settings.log_format is LogFormat.JSON
     assert settings.admin_password is None
+    assert settings.registration is Registration.CLOSED
     assert settings.database_direct_url == settings.database_url
 
 
@@ -72,6 +74,7 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     settings = load_settings({"CMS_ENV": "development", "CMS_DATA_DIR": str(tmp_path), "CMS_PORT": "8123"})
 
     assert settings.log_format is LogFormat.CONSOLE
+    assert settings.registration is Registration.OPEN
     assert settings.database_url is None
     assert settings.public_url == "http://127.0.0.1:8123"
 

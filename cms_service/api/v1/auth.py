@@ -50,7 +50,11 @@ class AuthController(Controller):
     async def register(
         self, creating: Creating, auth: AuthService, data: JSONBody[RegisterRequest]
     ) -> Response[UserRead]:
-        """Opens an account with the role `member`. Sign in next."""
+        """Opens an account with the role `member`. Sign in next.
+
+        The operator decides whether registration is open. Where it is, the answer reveals whether an address has an
+        account: 409, `email_taken`.
+        """
         return await creating.once(lambda: auth.register(data), location="/api/v1/users/me")
 
     @post(

@@ -46,7 +46,10 @@ class MeController(Controller):
     async def update_me(
         self, users: UserService, data: JSONBody[OwnUserUpdate], if_match: IfMatch
     ) -> Response[UserRead]:
-        """Changes your own account. A new address counts as not verified, and needs a password entered recently."""
+        """Changes your own account. A new address counts as not verified, and needs a password entered recently.
+
+        The answer reveals whether another account has the address: 409, `email_taken`.
+        """
         return tagged(await users.update_own(data, Precondition(if_match)))
 
     @post(

@@ -282,8 +282,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Registration,
         Variable(
             parser=one_of(Registration),
-            default="open",
-            description="Whether anybody may register an account, or administrators make them.",
+            default="closed",
+            development_default="open",
+            description="Whether anybody may register an account, or administrators make them. Open registration "
+            "reveals whether an e-mail address has an account.",
         ),
     ]
     password_min_characters: Annotated[

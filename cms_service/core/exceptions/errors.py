@@ -94,7 +94,7 @@ class ReauthenticationRequired(ServiceError):
 
 
 class InvalidCredentials(ServiceError):
-    """Unknown, wrong, inactive and deleted are one answer, so that nobody learns which accounts exist."""
+    """Unknown, wrong, inactive and deleted are one answer: a failed sign-in does not reveal which accounts exist."""
 
     code = "invalid_credentials"
     title = "The e-mail address or the password is wrong."
