@@ -73,7 +73,14 @@ class AccessSubject(Struct):
     """Who asks for access: a `user` by id, external id or e-mail address, or a `service` by id or name."""
 
     type: Annotated[EntityType, Meta(examples=["user"])]
-    id: Annotated[EntityId, Meta(examples=["ada@example.org"])]
+    id: Annotated[
+        EntityId,
+        Meta(
+            description="Unique within its type. Once addresses can be verified, an e-mail address counts only if it "
+            "is verified.",
+            examples=["ada@example.org"],
+        ),
+    ]
     properties: Attributes | None = None
 
 

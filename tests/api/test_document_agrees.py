@@ -56,6 +56,17 @@ async def test_body_is_read_when_its_coding_is_identity(admin: Caller, operation
     assert code_of(response, 400, 415) == ("malformed_json" if operation.form is None else "unsupported_media_type")
 
 
+def test_every_question_about_a_subject_says_that_its_address_will_have_to_be_verified() -> None:
+    named = {
+        operation.id for operation in WITH_BODY if any(way[-2:] == ("subject", "id") for way, _ in operation.members())
+    }
+    assert named == {"evaluateAccess", "evaluateAccesses", "explainAccess", "searchActions", "searchResources"}
+    for item in DOCUMENT["paths"].values():
+        for operation in item.values():
+            is_announced = "only if it is verified" in operation.get("description", "")
+            assert is_announced == (operation["operationId"] in named), operation["operationId"]
+
+
 async def test_scopes_of_a_resource_are_bounded_as_the_document_says(admin: Caller) -> None:
     scopes = SCHEMAS["ResourceProperties"]["properties"]["scopes"]
     assert scopes["items"]["pattern"] == r"^[^\x00]*$"

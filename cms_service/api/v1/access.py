@@ -57,6 +57,8 @@ class AccessController(Controller):
     async def evaluate_access(self, evaluations: EvaluationService, data: JSONBody[EvaluationRequest]) -> Decision:
         """Whether the subject may do this to the resource now. A denial is an answer like any other: 200.
 
+        Once addresses can be verified, a user who is named by e-mail address counts only if it is verified. Prefer ids.
+
         Needs the permission `access:check`, unless you ask about yourself by your id.
         """
         return await evaluations.evaluate(data)
@@ -76,6 +78,8 @@ class AccessController(Controller):
 
         Members outside `evaluations` stand in, whole, for those that are missing inside. A question that cannot be
         answered is denied, and its `context.error` says why.
+
+        Once addresses can be verified, a user who is named by e-mail address counts only if it is verified. Prefer ids.
 
         Needs the permission `access:check`, unless you ask about yourself by your id.
         """
@@ -113,6 +117,8 @@ class AccessController(Controller):
 
         `context.all` says whether it may do it to all others as well.
 
+        Once addresses can be verified, a user who is named by e-mail address counts only if it is verified. Prefer ids.
+
         Needs the permission `access:check`, unless you ask about yourself by your id.
         """
         return await access_search.find_resources(data)
@@ -130,6 +136,8 @@ class AccessController(Controller):
     ) -> ActionSearchAnswer:
         """Every action for which there is a permission on this type of resource, and which the subject may do now.
 
+        Once addresses can be verified, a user who is named by e-mail address counts only if it is verified. Prefer ids.
+
         Needs the permission `access:check`, unless you ask about yourself by your id.
         """
         return await access_search.find_actions(data)
@@ -144,6 +152,8 @@ class AccessController(Controller):
     )
     async def explain_access(self, explanations: ExplanationService, data: JSONBody[EvaluationRequest]) -> Explanation:
         """The decision with every way by which the subject has the permission, or with what stands in its way.
+
+        Once addresses can be verified, a user who is named by e-mail address counts only if it is verified. Prefer ids.
 
         Needs the permission `access:check`, unless you ask about yourself by your id.
         """
