@@ -68,13 +68,30 @@ schemathesis.auth(refresh_interval=None)(SignedIn)
 
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
-    """Takes out the header of service accounts: no caller is one, so that every request with it would be refused."""
+    """Remove from the document the parts that would have almost every request refused."""
+    _drop_header_of_service_accounts(raw_schema)
+    _drop_ids_from_examples(raw_schema)
+
+
+def _drop_header_of_service_accounts(raw_schema: dict[str, Any]) -> None:
+    """Remove the header from all operations: no caller is a service account, so the service would refuse it."""
     # A reference that is left over leads nowhere, which Schemathesis reports.
     del raw_schema["components"]["parameters"]["OnBehalfOf"]
     for item in raw_schema["paths"].values():
         for operation in item.values():
             parameters = operation.get("parameters", [])
             operation["parameters"] = [parameter for parameter in parameters if parameter != ON_BEHALF_OF]
+
+
+def _drop_ids_from_examples(raw_schema: dict[str, Any]) -> None:
+    """Remove optional ids from the examples of requests: they are of nothing here, and no role would be created."""
+    schemas = raw_schema["components"]["schemas"]
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                required = schemas[content["schema"]["$ref"].rpartition("/")[2]].get("required", [])
+                for name in [name for name in content["example"] if name.endswith("_ids") and name not in required]:
+                    del content["example"][name]
 
 
 @schemathesis.hook
