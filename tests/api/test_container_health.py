@@ -22,10 +22,10 @@ def health_check() -> list[str]:
     return command[1:]
 
 
-async def check(port: str) -> tuple[int | None, str]:
-    """Its exit code, and what it says on standard error."""
+async def check(port: str, *arguments: str) -> tuple[int | None, str]:
+    """The exit code of the health check, or of Python with other arguments, and its standard error."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *health_check(), env={"CMS_PORT": port}, stderr=asyncio.subprocess.PIPE
+        sys.executable, *(arguments or health_check()), env={"CMS_PORT": port}, stderr=asyncio.subprocess.PIPE
     )
     _, complaint = await process.communicate()
     return process.returncode, complaint.decode()
@@ -33,6 +33,7 @@ async def check(port: str) -> tuple[int | None, str]:
 
 async def test_container_is_healthy_when_the_service_answers(service: Service) -> None:
     assert await check(str(service.port)) == (0, "")
+    assert await check(f" {service.port}\n") == (0, "")
 
 
 async def test_container_is_unhealthy_when_nobody_listens() -> None:
@@ -44,7 +45,12 @@ async def test_container_is_unhealthy_when_nobody_listens() -> None:
 
 @pytest.mark.parametrize("port", ["tcp://10.96.0.7:80", ""])
 async def test_health_check_asks_port_8000_when_the_variable_is_no_number(port: str) -> None:
-    """Kubernetes sets such a variable for a Service named `cms`. Another program may listen on that port here."""
-    _, complaint = await check(port)
+    """Kubernetes sets such a variable for a Service named `cms`."""
+    option, program = health_check()
+    connect, timeout = "http.client.HTTPConnection(", ", timeout=2)"
+    assert connect in program
+    assert timeout in program
 
-    assert "ValueError" not in complaint
+    code, said = await check(port, option, program.replace(connect, "sys.exit((").replace(timeout, "))"))
+
+    assert (code, said) == (1, "('127.0.0.1', 8000)\n")

@@ -136,6 +136,11 @@ def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> 
         ("CMS_PUBLIC_URL", "https://example.org/%69d", "CMS_PUBLIC_URL is 'https://example.org/%69d'; expected"),
         ("CMS_PUBLIC_URL", "https://example.org/id?a=1", "CMS_PUBLIC_URL is 'https://example.org/id?a=1'; expected"),
         ("CMS_PUBLIC_URL", "https://example.org/#id", "CMS_PUBLIC_URL is 'https://example.org/#id'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org?", "CMS_PUBLIC_URL is 'https://example.org?'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org#", "CMS_PUBLIC_URL is 'https://example.org#'; expected"),
+        ("CMS_PUBLIC_URL", "https://example.org:0080", "CMS_PUBLIC_URL is 'https://example.org:0080'; expected"),
+        ("CMS_PUBLIC_URL", "https://0x7f.1", "CMS_PUBLIC_URL is 'https://0x7f.1'; expected"),
+        ("CMS_PUBLIC_URL", "https://[fe80::1%25eth0]", "CMS_PUBLIC_URL is 'https://[fe80::1%25eth0]'; expected"),
         ("CMS_ACCESS_TOKEN_SECONDS", "29", "CMS_ACCESS_TOKEN_SECONDS is '29'; expected"),
         ("CMS_DATABASE_POOL_TIMEOUT_SECONDS", "nan", "CMS_DATABASE_POOL_TIMEOUT_SECONDS is 'nan'; expected"),
         ("CMS_REGISTRATION", "maybe", "CMS_REGISTRATION is 'maybe'; expected open or closed."),
@@ -146,6 +151,9 @@ def test_development_is_refused_when_the_kept_key_was_spoilt(tmp_path: Path) -> 
         ("CMS_CORS_ORIGINS", "https://example.org:443", "CMS_CORS_ORIGINS is 'https://example.org:443'; expected"),
         ("CMS_CORS_ORIGINS", "https://example.org:99999", "CMS_CORS_ORIGINS is 'https://example.org:99999'; expected"),
         ("CMS_CORS_ORIGINS", "https://Example.org", "CMS_CORS_ORIGINS is 'https://Example.org'; expected"),
+        ("CMS_CORS_ORIGINS", "https://[0:0::1]", "CMS_CORS_ORIGINS is 'https://[0:0::1]'; expected"),
+        ("CMS_CORS_ORIGINS", "https://example.org:08443", "CMS_CORS_ORIGINS is 'https://example.org:08443'; expected"),
+        ("CMS_CORS_ORIGINS", "https://0x7f.1", "CMS_CORS_ORIGINS is 'https://0x7f.1'; expected"),
         ("CMS_CORS_ORIGINS", "https://exämple.org", "CMS_CORS_ORIGINS is 'https://exämple.org'; expected"),
         ("CMS_CORS_ORIGINS", "https://exa mple.org", "CMS_CORS_ORIGINS is 'https://exa mple.org'; expected"),
         ("CMS_TRUSTED_PROXIES", "10.0.0.1/8", "CMS_TRUSTED_PROXIES is '10.0.0.1/8'; expected"),
@@ -202,6 +210,7 @@ def test_service_links_of_kubernetes_are_no_settings(service: str, ip: str) -> N
         ("CMS_PORT", "tcp://10.96.0.7"),
         ("CMS_FRONTEND_PORT", "80"),
         ("CMS_FRONTEND_SERVICE_HOST", "db.internal"),
+        ("CMS_FRONTEND_SERVICE_HOST", "db"),
         ("CMS_FRONTEND_SERVICE_PORT", "eighty"),
         ("CMS_FRONTEND_PORT_80_TCP_PROTO", "80"),
     ],
@@ -231,11 +240,12 @@ def test_every_secret_is_read_from_a_file_when_its_variable_names_one(tmp_path: 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "CMS_SECRET_KEY_FILE is '{path}', which cannot be read: No such file or directory."),
-        (b"", "CMS_SECRET_KEY_FILE is '{path}', which is empty; expected a file that holds CMS_SECRET_KEY."),
-        (b" \n", "CMS_SECRET_KEY_FILE is '{path}', which is empty; expected a file that holds CMS_SECRET_KEY."),
-        (b"\xff\xfe", "CMS_SECRET_KEY_FILE is '{path}', which is not UTF-8 text."),
-        (b"a" * 70_000, "CMS_SECRET_KEY_FILE is '{path}', which is too large; expected at most 65536 bytes."),
+        (None, "CMS_SECRET_KEY_FILE names a file that cannot be read (No such file or directory); expected one line"),
+        (b"", "CMS_SECRET_KEY_FILE names a file that is empty; expected one line with CMS_SECRET_KEY."),
+        (b" \n", "CMS_SECRET_KEY_FILE names a file that is empty; expected"),
+        (b"one\ntwo\n", "CMS_SECRET_KEY_FILE names a file that holds several lines; expected"),
+        (b"\xff\xfe", "CMS_SECRET_KEY_FILE names a file that is not UTF-8 text; expected"),
+        (b"a" * 70_000, "CMS_SECRET_KEY_FILE names a file that has more than 65536 bytes; expected"),
         (b"short", "CMS_SECRET_KEY is "),
     ],
 )
@@ -248,8 +258,18 @@ def test_secret_is_refused_when_its_file_does_not_hold_it(
 
     message = refusal({**PRODUCTION, "CMS_SECRET_KEY": "", "CMS_SECRET_KEY_FILE": str(path)})
 
-    assert message.startswith(complaint.format(path=path))
+    assert message.startswith(complaint)
     assert "short;" not in message
+    assert str(path) not in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("path", [KEY, "~nobody-at-all/key", "/", "a\x00b", "key\nkey"])
+def test_secret_is_not_shown_when_it_stands_in_place_of_a_path(path: str) -> None:
+    message = refusal({**PRODUCTION, "CMS_SECRET_KEY": "", "CMS_SECRET_KEY_FILE": path})
+
+    assert message.startswith("CMS_SECRET_KEY_FILE names a file that cannot be read (")
+    assert path == "/" or path not in message
     assert "\n" not in message
 
 
@@ -498,6 +518,15 @@ def test_dotenv_is_read_in_development_and_yields_to_the_environment(
     monkeypatch.setenv("CMS_PORT", "8002")
 
     assert read_environment(tmp_path) == {"CMS_ENV": "development", "CMS_PORT": "8002", "CMS_WORKERS": "2"}
+
+
+def test_dotenv_counts_when_the_environment_has_a_service_link_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("CMS_ENV=development\nCMS_PORT=8001\n")
+    monkeypatch.setenv("CMS_PORT", "tcp://10.96.0.7:80")
+
+    assert read_environment(tmp_path) == {"CMS_ENV": "development", "CMS_PORT": "8001"}
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ _ADVICE_TO_NEWCOMERS = (
 
 def read_environment(directory: Path | None = None) -> dict[str, str]:
     """Return the variables of the service; in development those missing come from `.env` in the directory."""
-    own = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}  # noqa: TID251 - here it is
+    given = {name: value for name, value in os.environ.items() if name.startswith(_PREFIX)}  # noqa: TID251 - here it is
+    own = without_service_links(given)
     path = (directory or Path.cwd()) / ".env"
     try:
         file = dotenv_values(path, interpolate=False) if path.is_file() else {}
@@ -84,14 +85,15 @@ class _Reading:
     """The values that can be read, and a problem for each that cannot."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        given = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
-        texts = without_service_links(given)
+        texts = without_service_links(
+            {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
+        )
         self.values: dict[str, Any] = {}
         self.problems = list(_unknown(texts))
         for name in map(variable_name, SECRETS):
             text = self._try(partial(read_secret, name, texts))
             texts |= {name: text} if text else {}
-        # Nothing is missing as long as it is not known for which environment.
+        # Without a valid CMS_ENV it is unknown which settings are required, so none is reported as missing.
         environment = self._read("environment", texts, None)
         for field in VARIABLES:
             if field != "environment":

@@ -18,28 +18,34 @@ def read_secret(name: str, texts: Mapping[str, str]) -> str | None:
     """Return the text of the secret `name`, from its variable or from its file; None where neither is set.
 
     Raises:
-        ConfigurationError: both are set, or the file cannot be read or is empty. The message shows no content.
+        ConfigurationError: both are set, or the file does not hold a secret. The message shows neither the content nor
+            the path, in whose place somebody may have put the secret.
     """
     path = texts.get(name + SUFFIX)
     if path is None:
         return texts.get(name)
     if name in texts:
         raise ConfigurationError(f"{name} and {name}{SUFFIX} are both set; expected one of them.")
-    if text := _read_file(name + SUFFIX, path):
-        return text
-    raise ConfigurationError(f"{name}{SUFFIX} is {path!r}, which is empty; expected a file that holds {name}.")
+    text = _read_file(name, path)
+    if len(text.splitlines()) != 1:
+        raise _unusable(name, "holds several lines" if text else "is empty")
+    return text
 
 
 def _read_file(name: str, path: str) -> str:
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with Path(path).open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "no path"
-        raise ConfigurationError(f"{name} is {path!r}, which cannot be read: {reason}.") from None
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise _unusable(name, f"cannot be read ({reason or 'no path'})") from None
     if len(content) > _MOST_BYTES:
-        raise ConfigurationError(f"{name} is {path!r}, which is too large; expected at most {_MOST_BYTES} bytes.")
+        raise _unusable(name, f"has more than {_MOST_BYTES} bytes")
     try:
         return content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise ConfigurationError(f"{name} is {path!r}, which is not UTF-8 text.") from None
+        raise _unusable(name, "is not UTF-8 text") from None
+
+
+def _unusable(name: str, fault: str) -> ConfigurationError:
+    return ConfigurationError(f"{name}{SUFFIX} names a file that {fault}; expected one line with {name}.")

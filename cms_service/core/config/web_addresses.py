@@ -1,7 +1,7 @@
 """The addresses of web servers in the settings."""
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 from cms_service.core.config.variables import Parser, split_list
@@ -9,7 +9,8 @@ from cms_service.core.config.variables import Parser, split_list
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _MOST_HOST_CHARACTERS = 253
 _HOST_NAME = re.compile(r"(?:(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.)*(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\.?")
-_IPV4_LIKE = re.compile(r"[0-9.]+")
+_NUMBER_AT_END = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$")
+"""Clients take a host that ends so for an IPv4 address (https://url.spec.whatwg.org/#ends-in-a-number-checker)."""
 _PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+)*/?")
 """Without escapes, empty segments and dot segments: proxies and clients do not agree on these."""
 
@@ -19,7 +20,7 @@ def web_url() -> Parser:
 
     def parse(text: str) -> str:
         address = split_web_address(text)
-        if address.query or address.fragment or not _PATH.fullmatch(address.path):
+        if "?" in text or "#" in text or not _PATH.fullmatch(address.path):
             raise ValueError
         return f"{address.scheme}://{address.netloc.lower()}{address.path.rstrip('/')}"
 
@@ -52,19 +53,24 @@ def split_web_address(text: str) -> SplitResult:
     if not re.fullmatch(r"[!-~]+", text):  # `urlsplit` drops some characters without a word.
         raise ValueError
     address = urlsplit(text)
-    has_good_port = address.port != 0 and not address.netloc.endswith(":")
-    if address.scheme not in _DEFAULT_PORTS or "@" in address.netloc or not has_good_port or not _is_host(address):
+    host = _host_of(address)
+    port = "" if address.port is None else f":{address.port}"
+    # Else the host or the port is spelled in another way than clients spell it.
+    is_canonical = address.netloc.lower() == f"{host}{port}" and address.port != 0
+    if address.scheme not in _DEFAULT_PORTS or not is_canonical:
         raise ValueError
     return address
 
 
-def _is_host(address: SplitResult) -> bool:
+def _host_of(address: SplitResult) -> str:
+    """Return the host as clients spell it. Raises ValueError where there can be none of this name."""
     host = address.hostname or ""
-    try:
-        if "[" in address.netloc:
-            return bool(IPv6Address(host))
-        if _IPV4_LIKE.fullmatch(host):
-            return bool(IPv4Address(host))
-    except AddressValueError:
-        return False
-    return len(host) <= _MOST_HOST_CHARACTERS and _HOST_NAME.fullmatch(host) is not None
+    if "[" in address.netloc:
+        if "%" in host:  # A zone means something on one machine only.
+            raise ValueError
+        return f"[{IPv6Address(host)}]"
+    if _NUMBER_AT_END.search(host):
+        return str(IPv4Address(host))
+    if len(host) > _MOST_HOST_CHARACTERS or not _HOST_NAME.fullmatch(host):
+        raise ValueError
+    return host
