@@ -4,7 +4,7 @@ The proxy removes that path from requests, so no route has it. Every address tha
 Litestar has `root_path` for this, but cuts a request's path where that text stands first, be it in the middle.
 """
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from litestar.types import HTTPScope, Scope
 
@@ -34,6 +34,14 @@ def base_path_in(scope: Scope) -> str:
 def public_path(scope: Scope, path: str) -> str:
     """The path at which clients reach what the service has at `path`."""
     return base_path_in(scope) + path
+
+
+def requested_path(scope: Scope) -> str:
+    """The path that the client has asked for, as a proxy in front of the service got it."""
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    path, base_path = quote(raw_path, safe="/:@!$&'()*+,;=%"), base_path_in(scope)
+    is_metadata = path.startswith("/.well-known/") and path.endswith(base_path)
+    return path if is_metadata else base_path + path
 
 
 def metadata_paths(base_path: str) -> dict[bytes, str]:

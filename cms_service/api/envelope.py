@@ -35,7 +35,7 @@ from cms_service.core.observability import LoggedRequest, Metrics, RequestSpan, 
 # path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.
 _CANONICAL_PATH = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~:@!$&'()*+,;=-]+)*/?")
 
-# Part of an address as a developer may misspell it, and not what a token, a password or an id looks like.
+# Part of an address as a developer may misspell it. Tokens and ids are longer or hold digits.
 _WORD = re.compile(r"[A-Za-z._-]{0,24}|v[0-9]")
 MOST_LOGGED_SEGMENTS = 8
 
@@ -125,7 +125,7 @@ class Envelope:
                 span.end(scope.get("path_template"), status)
 
     def _logged_path(self, scope: HTTPScope) -> str:
-        """Shows developers the words of a path that no route matches; all else in it may be a secret."""
+        """Shows developers the short words of a path that no route matches; the rest may be a token or an id."""
         if not self._is_development:
             return UNMATCHED
         segments = scope["path"].split("/", MOST_LOGGED_SEGMENTS)

@@ -1,5 +1,6 @@
 """The page at `/`: it describes the service and leads on, and reveals nothing that the OpenAPI document does not."""
 
+import re
 from hashlib import sha256
 from html import escape
 from importlib.metadata import version
@@ -62,6 +63,10 @@ class HomePage:
         return (self._index if _prefers_json(request) else self._page).response()
 
 
+_REFUSES_JSON = re.compile(r"application/json\s*;[^,]*\bq=0(?:\.0*)?\s*(?:[,;]|$)", re.IGNORECASE)
+"""Litestar takes a weight of zero, which refuses a type (RFC 9110, section 12.4.2), for a low one."""
+
+
 class HomeController(Controller):
     opt = {PUBLIC: True}
     include_in_schema = False
@@ -79,9 +84,10 @@ class HomeController(Controller):
 
 def _prefers_json(request: Request[Any, Any, Any]) -> bool:
     try:
-        return request.accept.best_match([MediaType.HTML, MediaType.JSON]) == MediaType.JSON
+        best = request.accept.best_match([MediaType.HTML, MediaType.JSON])
     except OverflowError:
         return False  # Litestar's reading of `q=inf`.
+    return best == MediaType.JSON and not _REFUSES_JSON.search(request.headers.get("accept", ""))
 
 
 def _index(base_path: str) -> bytes:

@@ -1,7 +1,6 @@
 """The one table that gives each refusal its status, and the way from an exception to a problem document."""
 
 from typing import Any
-from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
@@ -10,7 +9,7 @@ from litestar.openapi import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 from msgspec import UNSET, UnsetType
 
-from cms_service.api.base_path import public_path
+from cms_service.api.base_path import public_path, requested_path
 from cms_service.api.json_response import JsonResponse
 from cms_service.api.previews import answer_preview
 from cms_service.api.request_origin import origin_in
@@ -116,13 +115,12 @@ def model_of(status: int) -> type[Problem | ValidationProblem]:
 def problem_of(error: ServiceError, scope: Scope) -> Problem | ValidationProblem:
     """The document that tells the client of a request about its refusal."""
     status = status_of(type(error))
-    path = scope.get("raw_path") or scope["path"].encode()
     common: dict[str, Any] = {
         "type": public_path(scope, f"/problems/{error.code}"),
         "title": error.title,
         "status": status,
         "detail": error.detail,
-        "instance": public_path(scope, quote(path, safe="/:@!$&'()*+,;=%")),
+        "instance": requested_path(scope),
         "code": error.code,
         "request_id": origin_in(scope).request_id,
     }

@@ -5,7 +5,7 @@ import sys
 
 import rich_click as click
 
-from cms_service.cli.console import prepare
+from cms_service.cli.console import EXIT_CONFIGURATION, fail, prepare
 from cms_service.core.database import current_revision, direct_url, downgrade, running_database, upgrade
 from cms_service.operating import create_administrator, lift_throttle, reset_password
 
@@ -96,5 +96,7 @@ def lift_account_throttle(email: str) -> None:
 def _read_password(chosen: str | None = None, *, is_on_stdin: bool) -> str:
     """Return the first line of standard input if it is there, else the chosen password, else ask for one."""
     if is_on_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        if password := sys.stdin.readline().rstrip("\r\n"):
+            return password
+        fail("there is no password on standard input", EXIT_CONFIGURATION)
     return chosen or str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

@@ -34,7 +34,7 @@ def doctor(*, is_json: bool) -> None:
     try:
         diagnosis, exit_code = _examine()
     except SettingsRefused as error:
-        diagnosis, exit_code = _refusal(error.problems, error.advice or ADVICE_ON_SETTINGS), EXIT_CONFIGURATION
+        diagnosis, exit_code = _refusal(error.problems, error.advice), EXIT_CONFIGURATION
     except ConfigurationError as error:
         diagnosis, exit_code = _refusal([str(error)]), EXIT_CONFIGURATION
     _tell(diagnosis, is_json=is_json)
@@ -58,8 +58,11 @@ def _diagnose(settings: Settings) -> Diagnosis:
         return asyncio.run(diagnose(running))
 
 
-def _refusal(problems: Sequence[str], advice: str = ADVICE_ON_SETTINGS) -> Diagnosis:
-    return Diagnosis(Verdict.FAIL, [Finding("settings", Verdict.FAIL, problem, advice) for problem in problems])
+def _refusal(problems: Sequence[str], last_advice: str | None = None) -> Diagnosis:
+    findings = [Finding("settings", Verdict.FAIL, problem, ADVICE_ON_SETTINGS) for problem in problems]
+    if last_advice is not None:
+        findings[-1] = Finding("settings", Verdict.FAIL, problems[-1], last_advice)
+    return Diagnosis(Verdict.FAIL, findings)
 
 
 def _tell(diagnosis: Diagnosis, *, is_json: bool) -> None:

@@ -33,7 +33,7 @@ def create(*, name: str, roles: tuple[str, ...], description: str, is_json: bool
     with running_database(prepare()) as running:
         machine = asyncio.run(create_service_account(running, name, description, roles))
     if is_json:
-        print_json(machine)
+        print_json({"client_id": machine.service_account_id, "api_key": machine.key, "expires_at": machine.expires_at})
         return
     click.echo(f"Client id  {machine.service_account_id}")
     click.echo(f"API key    {machine.key}  (shown this once, good until {machine.expires_at:%Y-%m-%d})")

@@ -10,6 +10,7 @@ from cms_service.core.security import (
     LEAST_MIN_CHARACTERS,
     MAX_CHARACTERS,
     email_violations,
+    identifier_violations,
     shown_text_violations,
     sought_email_violations,
 )
@@ -50,8 +51,8 @@ OptionallyShown = Annotated[
         extra={RULE: shown_text_violations},
     ),
 ]
-"""The same, or nothing."""
-SHOWN = "Visible text, without blanks at its ends, line breaks and characters that change its direction."
+"""Shown to people, or empty."""
+SHOWN = "Visible text, without blanks at its ends, line breaks and characters that are hidden or change its direction."
 """The rule, in the words of descriptions."""
 
 Email = Annotated[
@@ -74,9 +75,10 @@ DisplayName = Annotated[
 ExternalId = Annotated[
     Shown,
     Meta(
+        extra={RULE: identifier_violations},
         min_length=1,
         max_length=200,
-        description=f"Id of the same person in another system; unique. {SHOWN}",
+        description=f"Id of the same person in another system; unique. {SHOWN} No joiners, either.",
         examples=["hr-1815"],
     ),
 ]

@@ -14,6 +14,7 @@ from cms_service.schemas._fields import (
     Instant,
     IsActive,
     NewPassword,
+    SoughtEmail,
     UpdatedAt,
     UserId,
     Version,
@@ -63,7 +64,7 @@ class UserCreate(Struct, forbid_unknown_fields=True):
 class UserUpdate(Struct, forbid_unknown_fields=True):
     """Changes to an account. An absent member stays as it is; null empties it."""
 
-    email: Email | UnsetType = UNSET
+    email: SoughtEmail | UnsetType = UNSET
     display_name: DisplayName | UnsetType = UNSET
     external_id: ExternalId | UnsetType | None = UNSET
     is_active: IsActive | UnsetType = UNSET
@@ -72,7 +73,7 @@ class UserUpdate(Struct, forbid_unknown_fields=True):
 class OwnUserUpdate(Struct, forbid_unknown_fields=True):
     """Changes to one's own account. An absent member stays as it is."""
 
-    email: Email | UnsetType = UNSET
+    email: SoughtEmail | UnsetType = UNSET
     display_name: DisplayName | UnsetType = UNSET
 
 

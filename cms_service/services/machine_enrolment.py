@@ -9,7 +9,7 @@ import msgspec
 from cms_service.core.database import UnitOfWork
 from cms_service.core.dependencies import Entropy
 from cms_service.core.exceptions import ValidationFailed, Violation
-from cms_service.core.security import SYSTEM, CursorCodec
+from cms_service.core.security import SYSTEM, CursorCodec, shown_text_violations
 from cms_service.repositories import RoleRepository
 from cms_service.schemas import ApiKeyCreate, RoleAssignmentTerms, ServiceAccountCreate
 from cms_service.services.api_keys import ApiKeyService
@@ -45,6 +45,8 @@ class MachineEnrolment:
             NameTaken: a live service account has the name.
             NotFound: there is no such role.
         """
+        if violations := shown_text_violations(description, "/description"):
+            raise ValidationFailed(*violations)
         try:
             data = msgspec.convert({"name": name, "description": description}, ServiceAccountCreate)
         except msgspec.ValidationError as error:

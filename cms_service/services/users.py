@@ -10,7 +10,15 @@ from msgspec import UNSET
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import AuthenticationRequired
-from cms_service.core.security import Actor, CursorCodec, PasswordHasher, PasswordPolicy, canonical_email, sought_email
+from cms_service.core.security import (
+    Actor,
+    CursorCodec,
+    PasswordHasher,
+    PasswordPolicy,
+    canonical_email,
+    sought_email,
+    stored_email,
+)
 from cms_service.models import User
 from cms_service.repositories import RefreshTokenRepository, UserRepository
 from cms_service.schemas import OwnUserUpdate, Page, UserCreate, UserQuery, UserRead, UserUpdate
@@ -182,11 +190,13 @@ class UserService(SQLAlchemyAsyncRepositoryService[User, UserRepository]):
         changes: dict[str, Any] = {
             name: value for name, value in msgspec.structs.asdict(data).items() if value is not UNSET
         }
+        # An unchanged address stays, also one that is older than the rule on look-alikes.
+        if "email" in changes and stored_email(changes["email"]) == user.email:
+            del changes["email"]
         if "email" in changes:
             changes["email"] = canonical_email(changes["email"])
-            if changes["email"] != user.email:
-                self._actor.require_recent_authentication()
-                changes["email_verified_at"] = None
+            self._actor.require_recent_authentication()
+            changes["email_verified_at"] = None
         for name, value in changes.items():
             setattr(user, name, value)
         await self._work.session.flush()

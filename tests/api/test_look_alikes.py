@@ -86,5 +86,10 @@ async def test_account_is_changed_and_restored_when_its_address_is_older_than_th
     path = f"/api/v1/users/{veteran.id}"
     changed = await admin.patch(path, {"display_name": "Ada King"}, if_match="*")
     assert (changed.status_code, changed.json()["email"]) == (200, veteran.email)
+    whole = {"email": veteran.email.upper(), "display_name": "Ada Byron"}
+    unchanged = await admin.patch(path, whole, if_match="*")
+    assert (unchanged.status_code, unchanged.json()["email"]) == (200, veteran.email)
+    own = await veteran.patch("/api/v1/users/me", {"email": veteran.email}, if_match="*")
+    assert (own.status_code, own.json()["email"]) == (200, veteran.email)
     assert (await admin.delete(path, if_match="*")).status_code == 204
     assert (await admin.post(f"{path}/restore")).json()["email"] == veteran.email

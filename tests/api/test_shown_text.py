@@ -10,9 +10,11 @@ from tests.api.problems import faults_of
 from tests.fixtures import Caller
 
 INVISIBLE = ["   ", *"\u200b\u3164\u00a0\u115f\u2800\u034f\ufeff\u2003", "\ufe0f\ufe0e", "\u200c\u200d"]
-BLANKS = [" ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u3164"]
+BLANKS = [" ", "\u00a0", "\u3000", "\u2800"]
 STEERING = ["\x00", "\n", "\t", "\u2028", "\u202e", "\u202a", "\u2066", "\u2069", "\x85"]
-SOUND = [
+HIDDEN = ["\u3164", "\u115f", "\u2060", "\ufeff", "\ufff9", "\U000e0041"]
+SOUND = ["\u00c5sa \u4e2d\u6587"]
+JOINED = [
     "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",
     "\u0915\u094d\u200d\u0937",
     "\U0001f469\u200d\U0001f4bb",
@@ -99,10 +101,10 @@ async def test_text_is_refused_when_blanks_surround_it(
 
 
 @pytest.mark.parametrize(("operation", "way"), FREE, ids=str)
-async def test_text_is_refused_when_it_breaks_lines_or_changes_direction(
+async def test_text_is_refused_when_it_breaks_lines_changes_direction_or_hides_something(
     admin: Caller, operation: Operation, way: tuple[str, ...]
 ) -> None:
-    for character in STEERING:
+    for character in STEERING + HIDDEN:
         found = await faults(admin, operation, way, f"Ada{character}Lovelace")
         assert found == {f"/{'/'.join(way)}": ["control_character"]}, ascii(character)
 
@@ -111,6 +113,10 @@ async def test_text_is_refused_when_it_breaks_lines_or_changes_direction(
 async def test_text_may_be_of_any_script(admin: Caller, operation: Operation, way: tuple[str, ...]) -> None:
     for text in SOUND:
         assert await faults(admin, operation, way, text) == {}, ascii(text)
+    # Two external ids must not differ by a joiner alone.
+    expected = {"/external_id": ["control_character"]} if way == ("external_id",) else {}
+    for text in JOINED:
+        assert await faults(admin, operation, way, text) == expected, ascii(text)
 
 
 @pytest.mark.parametrize(("operation", "way"), FREE, ids=str)

@@ -53,3 +53,17 @@ async def test_metadata_is_also_where_the_path_follows_the_well_known_one(path: 
     assert (await exchange(app, "GET", f"/.well-known/oauth-authorization-server{path}")).body == b"metadata"
     refused = await exchange(app, "GET", f"/.well-known/oauth-authorization-server{path}x")
     assert (refused.status, refused.json()["type"]) == (404, f"{path}/problems/not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "instance"),
+    [
+        ("/.well-known/oauth-authorization-server/id", "/.well-known/oauth-authorization-server/id"),
+        ("/.well-known/oauth-authorization-server", "/id/.well-known/oauth-authorization-server"),
+        ("/api/v1/users/me", "/id/api/v1/users/me"),
+        ("/api/v1/id", "/id/api/v1/id"),
+    ],
+)
+async def test_problem_names_the_path_that_the_client_has_asked_for(path: str, instance: str) -> None:
+    refused = await exchange(published_at("https://example.org/id"), "DELETE", path)
+    assert refused.json()["instance"] == instance

@@ -245,6 +245,7 @@ async def test_password_is_reset_when_its_owner_has_lost_it(
         session = await sign_in(http, service.admin_email, lost)
 
         weak = await run(database, *reset, stdin="short\n")
+        empty = await run(database, *reset, stdin="")
         unknown = await run(database, "reset-password", "bob@example.org", "--password-stdin", stdin=f"{new}\n")
         assert (await session.get("/api/v1/users/me")).status_code == 200
         done = await run(database, *reset, stdin=f"{new}\n")
@@ -256,6 +257,7 @@ async def test_password_is_reset_when_its_owner_has_lost_it(
 
     assert (weak.code, weak.out) == (1, "")
     assert weak.err.startswith("cms-service: ")
+    assert (empty.code, empty.err) == (2, "cms-service: there is no password on standard input\n")
     assert (unknown.code, unknown.err) == (1, "cms-service: There is no account with this address.\n")
     assert (done.code, done.out) == (
         0,
@@ -293,6 +295,7 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
     repeated = await run(database, *create, "gateway")
     without_role = await run(database, *create, "other", "--role", "no-such-role")
     wrong_name = await run(database, *create, "No Slug")
+    misleading = [await run(database, *create, "third", "--description", text) for text in (" x ", "safe\u202egnp")]
     as_json = json.loads((await run(database, *create, "other", "--json")).out)
 
     assert made.code == 0, made.err
@@ -300,7 +303,9 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
         r"Client id  (\S+)\nAPI key    (cms_k_\w{49})  \(shown this once, good until \S+\)\n", made.out
     )
     assert shown, made.out
-    assert as_json.keys() == {"service_account_id", "key", "expires_at"}
+    assert as_json.keys() == {"client_id", "api_key", "expires_at"}
+    assert [hidden.code for hidden in misleading] == [1, 1]
+    assert misleading[0].err == "cms-service: It begins or ends with a blank.\n"
     assert (repeated.code, repeated.err) == (1, "cms-service: The name is taken.\n")
     assert (without_role.code, without_role.err) == (1, "cms-service: There is no such role.\n")
     assert wrong_name.code == 1
@@ -310,7 +315,7 @@ async def test_service_account_is_made_with_a_key_that_is_shown_once(
         headers = {"Authorization": f"Bearer {shown[2]}"}
         accounts = (await http.get("/api/v1/service-accounts", headers=headers)).json()["items"]
         events = (await http.get("/api/v1/audit-events", headers=headers, params={"target_id": shown[1]})).json()
-    assert {account["id"] for account in accounts} == {shown[1], as_json["service_account_id"]}
+    assert {account["id"] for account in accounts} == {shown[1], as_json["client_id"]}
     assert [event["actor_id"] for event in events["items"]] == [None] * 3
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cms_service.core.security import shown_text_violations
+from cms_service.core.security import identifier_violations, shown_text_violations
 
 
 def codes_of(text: str) -> list[str]:
@@ -72,10 +72,39 @@ def test_text_is_refused_when_nothing_of_it_is_visible(text: str) -> None:
     assert codes_of(text) == ["nothing_visible"]
 
 
-@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u3000", "\u200b", "\ufeff", "\u3164", "\u115f", "\u2800", "\u00ad"])
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u3000", "\u200b", "\u2800", "\u00ad"])
 def test_text_is_refused_when_it_begins_or_ends_with_a_blank(blank: str) -> None:
     assert codes_of(f"{blank}Ada") == codes_of(f"Ada{blank}") == ["surrounding_blanks"]
     assert codes_of(f"Ada{blank}Lovelace") == []
+    for hidden in ("\u200d", "\u200e", "\ufe0f", "\u034f"):
+        assert codes_of(f"{hidden}{blank}Ada") == codes_of(f"Ada{blank}{hidden}{hidden}") == ["surrounding_blanks"]
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        *("\u115f", "\u1160", "\u17b4", "\u180e", "\u2060", "\u206e", "\u3164", "\ufeff", "\uffa0", "\ufff0", "\ufff9"),
+        *("\U0001d173", "\U000e0001", "\U000e0041", "\U000e0041\U000e007f", "\U000e0fff"),
+    ],
+)
+def test_text_is_refused_when_something_is_hidden_in_it(hidden: str) -> None:
+    for text in (f"Ada{hidden}Lovelace", f"{hidden}Ada", f"Ada{hidden}"):
+        assert codes_of(text) == ["control_character"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_accepted"),
+    [
+        ("hr-1815", True),
+        ("Åse 7", True),
+        ("hr-1\u200d", False),
+        ("hr\u200c-1", False),
+        ("hr-1\u3164", False),
+        (" ", False),
+    ],
+)
+def test_identifier_is_refused_when_it_differs_invisibly_from_another(text: str, is_accepted: bool) -> None:
+    assert (identifier_violations(text, "/external_id") == []) is is_accepted
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class AccessController(Controller):
     @post(
         "/search/subject",
         operation_id="searchSubjects",
-        summary="Find who may",
+        summary="Search the subjects that can access a resource",
         status_code=200,
         guards=[requires("access:check")],
         responses=documented(UnsupportedContentEncoding),
@@ -105,7 +105,7 @@ class AccessController(Controller):
     @post(
         "/search/resource",
         operation_id="searchResources",
-        summary="Find to what a subject may do something",
+        summary="Search the resources a subject can access",
         status_code=200,
         guards=[authenticated],
         responses=documented(PermissionDenied, UnsupportedContentEncoding),
@@ -126,7 +126,7 @@ class AccessController(Controller):
     @post(
         "/search/action",
         operation_id="searchActions",
-        summary="Find what a subject may do",
+        summary="Search the actions a subject can take",
         status_code=200,
         guards=[authenticated],
         responses=documented(PermissionDenied, UnsupportedContentEncoding),

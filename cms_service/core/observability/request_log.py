@@ -18,7 +18,7 @@ _log = structlog.get_logger("cms_service.requests")
 
 
 class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The members of a line. In production, only the id is chosen by the client, and it is a sane one."""
+    """The members of a line. In production, the client chooses the request id alone, within its pattern."""
 
     method: str
     path: str

@@ -32,7 +32,7 @@ from cms_service.core.security.refresh_tokens import (
     proof_of,
 )
 from cms_service.core.security.request_origin import RequestOrigin
-from cms_service.core.security.shown_text import shown_text_violations
+from cms_service.core.security.shown_text import identifier_violations, shown_text_violations
 from cms_service.core.security.signing import (
     FIRST_PARTY_CLIENT_ID,
     LEEWAY_SECONDS,
@@ -92,6 +92,7 @@ __all__ = [
     "digest_of_api_key",
     "email_violations",
     "exceeding",
+    "identifier_violations",
     "implies",
     "implying",
     "load_private_key",

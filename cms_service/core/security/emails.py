@@ -9,7 +9,10 @@ from cms_service.core.security.look_alikes import has_ignorable, is_mixed, looks
 
 
 def canonical_email(email: str, pointer: str = "/email") -> str:
-    """The form in which a new address is stored and compared. Nobody gets a look-alike of another's address.
+    """The form in which a new address is stored and compared.
+
+    Refuses an address that mixes scripts, or that is not ASCII and looks like an address in ASCII. Two addresses that
+    are both not ASCII may still look alike.
 
     Raises:
         ValidationFailed: the address is not acceptable.
