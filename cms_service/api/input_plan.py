@@ -13,7 +13,7 @@ from litestar.typing import FieldDefinition
 from msgspec import inspect as types
 
 from cms_service.api.violations import may_be_read_laxly
-from cms_service.schemas import IS_NEW_PASSWORD
+from cms_service.schemas import CHECK, IS_NEW_PASSWORD
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -65,9 +65,8 @@ def _add_parameters(plan: InputPlan, declaring: HTTPRouteHandler | Provide, prov
         elif name not in RESERVED_KWARGS and not field.is_di_field:
             declared = field.kwarg_definition if isinstance(field.kwarg_definition, ParameterKwarg) else None
             alias = (declared.name if declared else None) or name
-            parameter = Parameter(
-                alias, _not_null(types.type_info(annotation)), not (field.has_default or field.is_optional)
-            )
+            expected = _with_check_of(types.type_info(field.annotation), _not_null(types.type_info(annotation)))
+            parameter = Parameter(alias, expected, not (field.has_default or field.is_optional))
             if declared and declared.param_type == ParamType.HEADER:
                 plan.headers[alias.lower().encode()] = parameter
             elif declared is None or declared.param_type == ParamType.QUERY:
@@ -108,6 +107,14 @@ def _new_passwords(expected: types.Type) -> Iterator[str]:
         members = field.type.types if isinstance(field.type, types.UnionType) else (field.type,)
         if any(isinstance(member, types.Metadata) and IS_NEW_PASSWORD in (member.extra or {}) for member in members):
             yield field.encode_name
+
+
+def _with_check_of(declared: types.Type, expected: types.Type) -> types.Type:
+    """The type with the check that the handler declares. Litestar's own annotation of a parameter has lost it."""
+    for member in declared.types if isinstance(declared, types.UnionType) else (declared,):
+        if isinstance(member, types.Metadata) and CHECK in (member.extra or {}):
+            return types.Metadata(expected, extra=member.extra)
+    return expected
 
 
 def _not_null(expected: types.Type) -> types.Type:

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from random import getrandbits
 from typing import Any, TypeAlias
 
 from litestar.connection import ASGIConnection
 from litestar.types import HTTPScope, Scope
 
-from cms_service.core.security import RequestOrigin
+from cms_service.core.security import RequestOrigin, parse_address
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
@@ -89,7 +89,6 @@ def _parse(hop: str) -> Address | None:
     if match := _BRACKETED.fullmatch(hop) or _IPV4_AND_PORT.fullmatch(hop):
         hop = match[1]
     try:
-        address = ip_address(hop.partition("%")[0])
+        return parse_address(hop)
     except ValueError:
         return None
-    return getattr(address, "ipv4_mapped", None) or address

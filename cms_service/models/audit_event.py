@@ -23,6 +23,7 @@ class AuditEvent(Base):
         Index("ix_audit_events_target", "target_type", "target_id", "at", "id"),
         Index("ix_audit_events_action", "action", "at", "id"),
         Index("ix_audit_events_request_id", "request_id"),
+        Index("ix_audit_events_ip", "ip", "at", "id"),
         Index(
             "ix_audit_events_on_behalf_of",
             "on_behalf_of",

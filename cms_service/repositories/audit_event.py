@@ -32,6 +32,7 @@ class AuditEventRepository(SQLAlchemyAsyncRepository[AuditEvent]):
         target_id: UUID | None = None,
         request_id: str | None = None,
         on_behalf_of: UUID | None = None,
+        ip: str | None = None,
         after: datetime | None = None,
         before: datetime | None = None,
     ) -> Slice:
@@ -44,6 +45,7 @@ class AuditEventRepository(SQLAlchemyAsyncRepository[AuditEvent]):
             AuditEvent.target_id: target_id,
             AuditEvent.request_id: request_id,
             AuditEvent.on_behalf_of: on_behalf_of,
+            AuditEvent.ip: ip,
         }
         statement = statement.where(*(column == value for column, value in equals.items() if value is not None))
         if after is not None:

@@ -8,6 +8,7 @@ from cms_service.schemas._fields import (
     RULE,
     SCOPE_PATTERN,
     TEXT_PATTERN,
+    SoughtAddress,
 )
 from cms_service.schemas.api_key import ApiKeyCreate, ApiKeyCreated, ApiKeyRead
 from cms_service.schemas.assignment import (
@@ -220,6 +221,7 @@ __all__ = [
     "SessionRead",
     "SigningKeyRead",
     "SigningKeyState",
+    "SoughtAddress",
     "SubjectRef",
     "SubjectSearchAnswer",
     "SubjectSearchRequest",

@@ -9,6 +9,7 @@ from msgspec import Meta
 from cms_service.core.security import (
     LEAST_MIN_CHARACTERS,
     MAX_CHARACTERS,
+    address_violations,
     email_violations,
     identifier_violations,
     shown_text_violations,
@@ -220,6 +221,8 @@ GrantedBy = Annotated[
 RoleIds = Annotated[list[RoleId], Meta(max_length=500)]
 PermissionIds = Annotated[list[PermissionId], Meta(max_length=500)]
 Address = Annotated[str, Meta(description="Where the requests came from.", examples=["192.0.2.1"])]
+SoughtAddress = Annotated[str, Meta(extra={CHECK: address_violations})]
+"""An IP address in any spelling."""
 AccessTokenText = Annotated[
     str,
     Meta(

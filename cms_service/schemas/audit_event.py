@@ -56,5 +56,6 @@ class AuditEventQuery(ListQuery, frozen=True, kw_only=True):
     target_id: UUID | None = None
     request_id: str | None = None
     on_behalf_of: UUID | None = None
+    ip: str | None = None
     after: datetime | None = None
     before: datetime | None = None

@@ -2,7 +2,7 @@
 
 from cms_service.core.database import UnitOfWork, WorkFactory
 from cms_service.core.exceptions import ServiceError
-from cms_service.core.security import Actor, CursorCodec
+from cms_service.core.security import Actor, CursorCodec, parse_address
 from cms_service.repositories import AuditEventRepository
 from cms_service.schemas import AuditEventQuery, AuditEventRead, Page
 from cms_service.services._listing import Listing
@@ -28,6 +28,7 @@ class AuditEventService:
             target_id=query.target_id,
             request_id=query.request_id,
             on_behalf_of=query.on_behalf_of,
+            ip=None if query.ip is None else str(parse_address(query.ip)),
             after=query.after,
             before=query.before,
         )

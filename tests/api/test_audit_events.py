@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
@@ -266,6 +266,40 @@ async def test_events_are_read_with_every_filter(admin: Caller) -> None:
     assert await actions(after=updated["at"]) == ["user.deleted"]
     assert await actions(before=updated["at"]) == ["user.created"]
     assert await actions(after=updated["at"], before=updated["at"]) == []
+
+
+@pytest.mark.parametrize("spelling", ["127.0.0.1", "::ffff:127.0.0.1", "::FFFF:7F00:1"])
+async def test_events_are_found_by_the_address_that_they_came_from(admin: Caller, spelling: str) -> None:
+    user = await given.user(admin)
+
+    async def actions(ip: str) -> list[str]:
+        page = (await admin.get(EVENTS, params={"target_id": user["id"], "ip": ip, "include_total": True})).json()
+        assert page["total"] == len(page["items"])
+        return [event["action"] for event in page["items"]]
+
+    assert await actions(spelling) == ["user.created"]
+    assert await actions("127.0.0.2") == await actions("::1") == []
+
+
+@pytest.mark.parametrize("spelling", ["2001:db8::ab", "2001:DB8:0:0::00aB", "2001:0db8:0000:0000:0000:0000:0000:00ab"])
+async def test_events_are_found_by_an_ipv6_address_in_any_spelling(
+    admin: Caller, db: asyncpg.Connection, spelling: str
+) -> None:
+    action = unique("test")
+    await db.execute("INSERT INTO audit_events (id, action, ip) VALUES ($1, $2, '2001:db8::ab')", uuid4(), action)
+
+    found = (await admin.get(EVENTS, params={"action": action, "ip": spelling})).json()["items"]
+
+    assert [event["ip"] for event in found] == ["2001:db8::ab"]
+
+
+@pytest.mark.parametrize("ip", ["localhost", "198.51.100.256", "198.51.100.0/24", "203.0.113.07"])
+async def test_filter_is_refused_when_it_is_no_address(admin: Caller, ip: str) -> None:
+    response = await admin.get(EVENTS, params={"ip": ip, "limit": 0})
+
+    assert code_of(response, 400) == "validation_failed"
+    faults = [(error["pointer"], error["code"]) for error in response.json()["errors"]]
+    assert faults == [("query/ip", "not_an_ip_address"), ("query/limit", "out_of_range")]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

@@ -18,6 +18,7 @@ BEYOND_SCHEMAS = re.compile(
     r"|(query/cursor|/page/token) bad_cursor"
     r"|/(new_)?password .*"
     r"|/email .*"
+    r"|query/ip not_an_ip_address"
     r"|.*/(expires_at|not_before) (out_of_range|empty_window)"
     r"|/assignments/\d+ duplicate|/role_id mismatch"
     r"|/(subject|action|resource) missing"

@@ -3,6 +3,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -18,6 +19,7 @@ from cms_service.core.database import (
     migrations,
     upgrade,
 )
+from tests.eventually import eventually
 from tests.fixtures import Database, DatabaseFactory, run_command, service_environ
 
 REPOSITORY = Path(__file__).parents[2]
@@ -29,6 +31,9 @@ EVERYTHING = """
         UNION ALL SELECT 'trigger', tgname::text FROM pg_trigger WHERE NOT tgisinternal
     ) AS objects (kind, name) WHERE name NOT LIKE '%alembic_version%' ORDER BY 1
 """
+BUILDING = "SELECT count(*) FROM pg_stat_progress_create_index WHERE relid = 'audit_events_default'::regclass"
+INVALID_INDEXES = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+INDEX_ID = "SELECT to_regclass('audit_events_default_ip_at_id_idx')::oid"
 REVISION = """
 from alembic import op
 
@@ -111,6 +116,42 @@ async def test_session_from_before_step_up_counts_as_authenticated_long_ago(empt
     await asyncio.to_thread(upgrade, empty.url, "step_up_and_throttles")
 
     assert await db.fetchval("SELECT extract(epoch FROM authenticated_at)::int FROM refresh_tokens") == 0
+    await db.close()
+
+
+async def test_audit_events_are_written_while_their_index_is_built(empty: Database) -> None:
+    await asyncio.to_thread(upgrade, empty.url, "idempotency_keys")
+    busy, other = await empty.connect(), await empty.connect()
+    async with busy.transaction():
+        # Not through the parent table, whose own index is empty and made in a moment.
+        await busy.execute("INSERT INTO audit_events_default (at, id, action) VALUES ('1999-01-01', $1, 'a')", uuid4())
+        building = asyncio.create_task(asyncio.to_thread(upgrade, empty.url, "audit_ip"))
+        await eventually(lambda: other.fetchval(BUILDING))
+
+        await other.execute("SET statement_timeout = '5s'")
+        await other.execute("INSERT INTO audit_events (at, id, action) VALUES ('1999-01-01', $1, 'b')", uuid4())
+
+        assert not building.done()
+    await building
+
+    assert await other.fetchval(INVALID_INDEXES) == 0
+    for connection in (busy, other):
+        await connection.close()
+
+
+@pytest.mark.parametrize("is_valid", [False, True])
+async def test_index_is_completed_when_its_migration_was_interrupted(empty: Database, is_valid: bool) -> None:
+    await asyncio.to_thread(upgrade, empty.url, "idempotency_keys")
+    db = await empty.connect()
+    await db.execute("CREATE INDEX ix_audit_events_ip ON ONLY audit_events (ip, at, id)")
+    await db.execute("CREATE INDEX audit_events_default_ip_at_id_idx ON audit_events_default (ip, at, id)")
+    made = await db.fetchval(INDEX_ID)
+    await db.execute("UPDATE pg_index SET indisvalid = $2 WHERE indexrelid = $1", made, is_valid)
+
+    await asyncio.to_thread(upgrade, empty.url, "audit_ip")
+
+    assert await db.fetchval(INVALID_INDEXES) == 0
+    assert (await db.fetchval(INDEX_ID) == made) is is_valid
     await db.close()
 
 

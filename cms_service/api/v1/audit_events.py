@@ -8,7 +8,7 @@ from litestar.params import QueryParameter
 
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit
 from cms_service.core.security import requires
-from cms_service.schemas import AuditEventQuery, AuditEventRead, Page
+from cms_service.schemas import TEXT_PATTERN, AuditEventQuery, AuditEventRead, Page, SoughtAddress
 from cms_service.services import AuditEventService
 
 
@@ -34,6 +34,15 @@ class AuditEventController(Controller):
         on_behalf_of: Annotated[
             UUID | None, QueryParameter(description="Only what service accounts did for this user.")
         ] = None,
+        ip: Annotated[
+            SoughtAddress | None,
+            QueryParameter(
+                min_length=2,
+                max_length=45,
+                pattern=TEXT_PATTERN,
+                description="Only what came from this IP address, in any spelling.",
+            ),
+        ] = None,
         after: After = None,
         before: Before = None,
         limit: Limit = DEFAULT_LIMIT,
@@ -49,6 +58,7 @@ class AuditEventController(Controller):
                 target_id=target_id,
                 request_id=request_id,
                 on_behalf_of=on_behalf_of,
+                ip=ip,
                 after=after,
                 before=before,
                 limit=limit,

@@ -18,6 +18,7 @@ from cms_service.core.database.migrations import (
     pending_revisions,
     upgrade,
 )
+from cms_service.core.database.partitioned_index import create_partitioned_index
 from cms_service.core.database.pool import ConnectionPool, pool_of
 from cms_service.core.database.primary import SERVER, OtherServerReached, Primary, StandbyReached, WrongServer
 from cms_service.core.database.readiness import DatabaseProbe
@@ -51,6 +52,7 @@ __all__ = [
     "WorkFactory",
     "WrongServer",
     "create_engine",
+    "create_partitioned_index",
     "current_revision",
     "direct_url",
     "downgrade",

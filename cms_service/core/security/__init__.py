@@ -1,6 +1,7 @@
 """Who is calling and what that allows: principals, guards, permissions, tokens, passwords, keys."""
 
 from cms_service.core.security.actor import SYSTEM, Actor
+from cms_service.core.security.addresses import address_violations, parse_address
 from cms_service.core.security.api_keys import (
     API_KEY_PATTERN,
     API_KEY_PREFIX,
@@ -85,6 +86,7 @@ __all__ = [
     "SubjectType",
     "UserClaims",
     "VerificationKey",
+    "address_violations",
     "authenticated",
     "authenticated_user",
     "canonical_email",
@@ -98,6 +100,7 @@ __all__ = [
     "load_private_key",
     "narrowed",
     "new_private_key",
+    "parse_address",
     "principal_of",
     "proof_of",
     "requires",
