@@ -5,7 +5,7 @@ from cms_service.models._base import Base
 from cms_service.models._snapshots import Snapshot, TransactionId
 from cms_service.models.access_change import AccessChange
 from cms_service.models.api_key import ApiKey
-from cms_service.models.audit_event import AuditEvent
+from cms_service.models.audit_event import AuditEvent, TargetType
 from cms_service.models.cache_lease import CacheLease
 from cms_service.models.idempotency_key import IdempotencyKey
 from cms_service.models.permission import Permission
@@ -39,6 +39,7 @@ __all__ = [
     "ServiceAccountRole",
     "SigningKey",
     "Snapshot",
+    "TargetType",
     "Throttle",
     "TransactionId",
     "User",

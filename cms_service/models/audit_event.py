@@ -1,7 +1,7 @@
 """Who changed what, and when."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Index, func, text
@@ -9,6 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from cms_service.models._base import Base
+
+TargetType: TypeAlias = Literal[
+    "api_key", "permission", "role", "service_account", "session", "signing_key", "token", "user"
+]
+"""All kinds of things that events tell of."""
 
 
 class AuditEvent(Base):

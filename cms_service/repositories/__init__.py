@@ -7,6 +7,7 @@ from cms_service.repositories.access_search import (
 )
 from cms_service.repositories.api_key import ApiKeyRepository
 from cms_service.repositories.audit_event import AuditEventRepository
+from cms_service.repositories.audit_names import AuditNameRepository, Reference
 from cms_service.repositories.cache_lease import Change, HearingRepository, LeaseRepository, News
 from cms_service.repositories.credential import USE_INTERVAL_SECONDS, CredentialRepository, LiveApiKey
 from cms_service.repositories.directory import DirectoryRepository
@@ -54,6 +55,7 @@ __all__ = [
     "AccountThrottleRepository",
     "ApiKeyRepository",
     "AuditEventRepository",
+    "AuditNameRepository",
     "Change",
     "Counter",
     "CredentialRepository",
@@ -76,6 +78,7 @@ __all__ = [
     "PresentedSession",
     "PreviewRepository",
     "Purpose",
+    "Reference",
     "RefreshTokenRepository",
     "RoleChange",
     "RoleClosure",

@@ -28,10 +28,51 @@ class AuditEventRead(Struct):
     actor_id: (
         Annotated[ServiceAccountId, Meta(description="Who did it; null: the service, or nobody who is known.")] | None
     )
+    actor_type: (
+        Annotated[
+            str,
+            Meta(
+                description="Type of that account: `user` or `service_account`. Null when it no longer exists.",
+                examples=["service_account"],
+            ),
+        ]
+        | None
+    )
+    actor_name: (
+        Annotated[
+            str,
+            Meta(
+                description="Present name of that account: the display name of a user, the name of a service account.",
+                examples=["publishing"],
+            ),
+        ]
+        | None
+    )
     session_id: Annotated[SessionId, Meta(description="The session in which it was done, if in one.")] | None
     action: Annotated[str, Meta(description="What was done: a resource and a verb.", examples=["user.updated"])]
-    target_type: Annotated[str, Meta(description="What kind of thing it was done to.", examples=["user"])] | None
-    target_id: Annotated[UserId, Meta(description="To which one.")] | None
+    target_type: (
+        Annotated[
+            str,
+            Meta(
+                description="Type of the thing it was done to: `user`, `role`, `permission`, `service_account`, "
+                "`api_key`, `session`, `token` or `signing_key`. Later versions may add types.",
+                examples=["user"],
+            ),
+        ]
+        | None
+    )
+    target_id: Annotated[UserId, Meta(description="Id of that thing.")] | None
+    target_name: (
+        Annotated[
+            str,
+            Meta(
+                description="Present name of that thing: the display name of a user, or of the user of a session; the "
+                "`name` of anything else. Null when it has no name or no longer exists.",
+                examples=["Ada Lovelace"],
+            ),
+        ]
+        | None
+    )
     before: Annotated[AuditState | None, Meta(examples=[{"display_name": "Ada Byron"}])]
     after: AuditState | None
     request_id: Annotated[str, Meta(description="The `X-Request-ID` of the request.", examples=[REQUEST_ID])] | None
@@ -42,8 +83,27 @@ class AuditEventRead(Struct):
         ]
         | None
     )
+    credential_name: (
+        Annotated[
+            str,
+            Meta(
+                description="Present name of that key. Null when it no longer exists.", examples=["production, autumn"]
+            ),
+        ]
+        | None
+    )
     on_behalf_of: (
         Annotated[UserId, Meta(description="The user for whom the service account in `actor_id` acted.")] | None
+    )
+    on_behalf_of_name: (
+        Annotated[
+            str,
+            Meta(
+                description="Present display name of that user. Null when the account no longer exists.",
+                examples=["Ada Lovelace"],
+            ),
+        ]
+        | None
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from cms_service.core.database import UnitOfWork
 from cms_service.core.exceptions import ValidationFailed, Violation
 from cms_service.core.security import Actor
-from cms_service.models import Assignment, ServiceAccountRole, UserRole
+from cms_service.models import Assignment, ServiceAccountRole, TargetType, UserRole
 from cms_service.repositories import AccessRepository, RoleRepository
 from cms_service.schemas import AssignedRole, RoleAssignment, RoleAssignmentTerms
 from cms_service.services._reading import read_assignment
@@ -22,7 +22,7 @@ AssignmentKey = tuple[UUID, str | None]
 """The role and the scope: nobody has the same role twice in one scope."""
 
 
-_TARGETS: dict[type[Assignment], str] = {UserRole: "user", ServiceAccountRole: "service_account"}
+_TARGETS: dict[type[Assignment], TargetType] = {UserRole: "user", ServiceAccountRole: "service_account"}
 """As the audit trail names them."""
 
 

@@ -1,12 +1,21 @@
 """Rows as the API shows them. Members are named one by one, so that a new column stays inside until it is let out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from cms_service.models import AuditEvent, Permission, RefreshToken, Role, ServiceAccountRole, User, UserRole
+from cms_service.models import (
+    AuditEvent,
+    Permission,
+    RefreshToken,
+    Role,
+    ServiceAccountRole,
+    TargetType,
+    User,
+    UserRole,
+)
 from cms_service.schemas import (
     AssignedRole,
     AuditEventRead,
@@ -20,6 +29,7 @@ from cms_service.schemas import (
     UserRef,
 )
 
+ACTOR_TYPES: tuple[TargetType, ...] = ("user", "service_account")
 _ROLES = msgspec.json.Decoder(list[RoleRef])
 
 
@@ -117,19 +127,31 @@ def read_session(session: RefreshToken, current_id: UUID | None) -> SessionRead:
     )
 
 
-def read_audit_event(event: AuditEvent) -> AuditEventRead:
+def read_audit_event(event: AuditEvent, names: Mapping[tuple[str, UUID], str]) -> AuditEventRead:
+    """`names` holds those that are known, by the type and the id of what has them."""
+
+    def name_of(target_type: str | None, target_id: UUID | None) -> str | None:
+        return None if target_type is None or target_id is None else names.get((target_type, target_id))
+
+    # The trail does not say of what type the actor is; only one table has the id.
+    actor_type = next((each for each in ACTOR_TYPES if name_of(each, event.actor_id) is not None), None)
     return AuditEventRead(
         id=event.id,
         at=event.at,
         actor_id=event.actor_id,
+        actor_type=actor_type,
+        actor_name=name_of(actor_type, event.actor_id),
         session_id=event.session_id,
         action=event.action,
         target_type=event.target_type,
         target_id=event.target_id,
+        target_name=name_of(event.target_type, event.target_id),
         before=event.before,
         after=event.after,
         request_id=event.request_id,
         ip=event.ip,
         credential_id=event.credential_id,
+        credential_name=name_of("api_key", event.credential_id),
         on_behalf_of=event.on_behalf_of,
+        on_behalf_of_name=name_of("user", event.on_behalf_of),
     )

@@ -1,12 +1,15 @@
 """Reading the audit trail, and recording refusals in it."""
 
+from collections.abc import Iterator
+
 from cms_service.core.database import UnitOfWork, WorkFactory
 from cms_service.core.exceptions import ServiceError
 from cms_service.core.security import Actor, CursorCodec, parse_address
-from cms_service.repositories import AuditEventRepository
+from cms_service.models import AuditEvent
+from cms_service.repositories import AuditEventRepository, AuditNameRepository, Reference
 from cms_service.schemas import AuditEventQuery, AuditEventRead, Page
 from cms_service.services._listing import Listing
-from cms_service.services._reading import read_audit_event
+from cms_service.services._reading import ACTOR_TYPES, read_audit_event
 from cms_service.services.audit_trail import AuditTrail
 
 
@@ -15,10 +18,11 @@ class AuditEventService:
 
     def __init__(self, work: UnitOfWork, cursors: CursorCodec) -> None:
         self._events = AuditEventRepository(session=work.session, wrap_exceptions=False)
+        self._names = AuditNameRepository(work)
         self._cursors = cursors
 
     async def list_events(self, query: AuditEventQuery) -> Page[AuditEventRead]:
-        """The youngest first."""
+        """The youngest first, with the names that the things they tell of have now."""
         listing = Listing(self._cursors, "audit-events")
         part = await self._events.slice(
             listing.window(query),
@@ -32,7 +36,21 @@ class AuditEventService:
             after=query.after,
             before=query.before,
         )
-        return listing.page(part, read_audit_event)
+        # After the events: whatever a listed event tells of has been committed by then.
+        names = await self._names.find(reference for event in part.rows for reference in _references(event))
+        return listing.page(part, lambda event: read_audit_event(event, names))
+
+
+def _references(event: AuditEvent) -> Iterator[Reference]:
+    """All things that are named beside their ids."""
+    if event.actor_id is not None:
+        yield from ((account_type, event.actor_id) for account_type in ACTOR_TYPES)
+    if event.target_type is not None and event.target_id is not None:
+        yield event.target_type, event.target_id
+    if event.credential_id is not None:
+        yield "api_key", event.credential_id
+    if event.on_behalf_of is not None:
+        yield "user", event.on_behalf_of
 
 
 class RefusalRecorder:

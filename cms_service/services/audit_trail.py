@@ -7,7 +7,7 @@ import msgspec
 
 from cms_service.core.database import UnitOfWork
 from cms_service.core.security import Actor
-from cms_service.models import AuditEvent
+from cms_service.models import AuditEvent, TargetType
 from cms_service.repositories import AuditEventRepository
 
 
@@ -21,7 +21,7 @@ class AuditTrail:
     def record(  # noqa: PLR0913 - an event is made of its columns
         self,
         action: str,
-        target_type: str | None = None,
+        target_type: TargetType | None = None,
         target_id: UUID | None = None,
         *,
         before: Any = None,

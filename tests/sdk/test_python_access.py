@@ -138,6 +138,9 @@ def test_administrators_shape_roles(service: Service) -> None:
     assert gone.status_code is HTTPStatus.NO_CONTENT
     events = accepted(list_audit_events.sync(client=admin, target_id=writer.id, limit=100)).items
     assert {event.actor_id for event in events} == {events[0].actor_id} != {None}
+    assert {(event.actor_type, event.target_type, event.target_name) for event in events} == {
+        ("user", "role", writer.name)
+    }
     assert all(event.at.tzinfo is not None for event in events)
 
 

@@ -49,7 +49,11 @@ class AuditEventController(Controller):
         cursor: Cursor = None,
         include_total: IncludeTotal = False,
     ) -> Page[AuditEventRead]:
-        """Changes and refusals that pass every filter given, the youngest first."""
+        """Changes and refusals that pass every filter given, the youngest first.
+
+        The names beside the ids are looked up for each answer and are not stored in the trail. Several people may have
+        the same name; the ids tell them apart.
+        """
         return await audit_events.list_events(
             AuditEventQuery(
                 actor_id=actor_id,
