@@ -26,6 +26,7 @@ class AuditEvent(Base):
     __table_args__ = (
         Index("ix_audit_events_actor_id", "actor_id", "at", "id"),
         Index("ix_audit_events_target", "target_type", "target_id", "at", "id"),
+        Index("ix_audit_events_target_id", "target_id", "at", "id"),
         Index("ix_audit_events_action", "action", "at", "id"),
         Index("ix_audit_events_request_id", "request_id"),
         Index("ix_audit_events_ip", "ip", "at", "id"),
