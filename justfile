@@ -177,6 +177,10 @@ settings:
     cms-service settings --env-example > .env.example
     cms-service settings --markdown > docs/reference/settings.md
 
+# Write the files of docs/examples into the pages that show them.
+examples:
+    python -m tests.docs.examples
+
 # Bring the database to the newest revision.
 migrate:
     CMS_ENV="${CMS_ENV:-development}" cms-service migrate

@@ -18,7 +18,9 @@ SHELLS = {"bash", "console"}
 SHOWN = {"json", "text"}
 
 _FENCE = re.compile(
-    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+    r"(?:^<!-- docs/examples/(?P<example>[\w.]+) -->\n)?"
+    r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
 )
 _CHANGING = re.compile(
     r"(?P<instant>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?)"
@@ -39,10 +41,8 @@ class Block(msgspec.Struct, frozen=True):
     is_printed: bool
     """Whether it follows a block of commands at once, and so is what those print."""
 
-    @property
-    def is_included(self) -> bool:
-        """Whether it shows a file of docs/examples."""
-        return self.code.strip().startswith("--8<--")
+    example: str | None = None
+    """The file of docs/examples that it shows: the comment above it names that."""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -59,7 +59,8 @@ def blocks_of(page: str) -> Iterator[Block]:
         is_printed = (
             language in SHOWN and end_of_commands is not None and not text[end_of_commands : match.start()].strip()
         )
-        yield Block(page, text.count("\n", 0, match.start()) + 1, language, code, is_printed)
+        line = text.count("\n", 0, match.start("indent")) + 1
+        yield Block(page, line, language, code, is_printed, match["example"])
         end_of_commands = match.end() if language in SHELLS else None
 
 

@@ -1,13 +1,15 @@
 """The guides show the examples that the tests run, and name every permission of the service."""
 
 import re
-from pathlib import Path
+
+import pytest
 
 from tests.api.given import Json
+from tests.docs.examples import EXAMPLES, with_examples
+from tests.docs.snippets import PAGES, ROOT, blocks_of
 from tests.fixtures import Caller
 
-DOCS = Path(__file__).parents[2] / "docs"
-EXAMPLES = DOCS / "examples"
+DOCS = ROOT / "docs"
 
 
 async def system_permissions(admin: Caller) -> list[Json]:
@@ -16,16 +18,26 @@ async def system_permissions(admin: Caller) -> list[Json]:
     return list(response.json()["items"])
 
 
-def test_every_marker_is_whole_and_every_example_is_shown() -> None:
-    lines = [line.strip() for page in DOCS.rglob("*.md") for line in page.read_text().splitlines()]
-    markers = [line for line in lines if re.search(r"-\s*-\s*8\s*<", line)]
+@pytest.mark.parametrize("page", PAGES)
+def test_page_shows_the_examples_as_they_are(page: str) -> None:
+    text = (ROOT / page).read_text()
 
-    shown = [re.fullmatch(r'--8<-- "([\w/.]+)"', marker) for marker in markers]
+    assert with_examples(text) == text, "`just examples` writes them anew."
 
-    # The formatter for Python breaks them: see `[tool.ruff.format]` in pyproject.toml.
-    assert all(shown), markers
-    examples = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.[pt][ys]")}
-    assert sorted(match[1] for match in shown if match) == sorted(examples)
+
+def test_every_example_is_shown_and_every_marker_is_followed_by_one() -> None:
+    markers = [name for page in PAGES for name in re.findall(r"docs/examples/([\w.]+) ?-->", (ROOT / page).read_text())]
+    shown = [block.example for page in PAGES for block in blocks_of(page) if block.example is not None]
+
+    assert markers == shown
+    assert sorted(shown) == sorted(path.name for path in EXAMPLES.iterdir() if path.is_file())
+
+
+def test_code_is_visible_where_markdown_is_read_without_the_site() -> None:
+    """As in the repository on a forge, which knows neither includes nor tabs."""
+    lines = [f"{page}: {line}" for page in PAGES for line in (ROOT / page).read_text().splitlines()]
+
+    assert [line for line in lines if re.search(r"-\s*-\s*8\s*<|: *(===[+!]?|[?]{3}[+]?|!!!) ", line)] == []
 
 
 async def test_every_permission_of_the_service_is_explained(admin: Caller) -> None:

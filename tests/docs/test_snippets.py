@@ -59,7 +59,7 @@ async def world(cluster: Cluster, template: str, tmp_path_factory: pytest.TempPa
 
 def is_left_to_others(block: Block) -> bool:
     """Whether other tests have to do with the block."""
-    return block.is_included or (block.page, block.language) in ELSEWHERE
+    return block.example is not None or (block.page, block.language) in ELSEWHERE
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if any(block.language in SHELLS for block in blocks_of(page))])
@@ -126,11 +126,12 @@ def test_blocks_that_are_left_to_other_tests_are_used_by_those() -> None:
     for (page, language), test in ELSEWHERE.items():
         assert (page, language) in {(block.page, block.language) for block in blocks}
         assert Path(page).name in (ROOT / test).read_text()
-    for block in filter(lambda block: block.is_included, blocks):
-        suffix, tests = EXAMPLES[block.language]
-        (example,) = re.findall(r'"(\w+)\.\w+"', block.code)
-        assert (ROOT / f"docs/examples/{example}{suffix}").is_file()
-        assert any(re.search(rf"\b{example}\b", path.read_text()) for path in ROOT.glob(tests)), block
+    for block in blocks:
+        if block.example is not None:
+            suffix, tests = EXAMPLES[block.language]
+            name = block.example.removesuffix(suffix)
+            assert (ROOT / f"docs/examples/{name}{suffix}").is_file(), block
+            assert any(re.search(rf"\b{name}\b", path.read_text()) for path in ROOT.glob(tests)), block
 
 
 def _is_part_of_a_struct(value: Any) -> bool:
