@@ -20,8 +20,8 @@ def subject(authorization: Annotated[str | None, Header()] = None) -> dict[str, 
 
 
 async def may_read(article_id: str, subject: Annotated[dict[str, Any], Depends(subject)]) -> None:
-    """A dependency: 403 without the permission `article:read` there."""
-    article = {"type": "article", "id": article_id, "properties": {"scopes": ["site:blog"]}}
+    """A dependency: 403 without the permission `articles:read` there."""
+    article = {"type": "articles", "id": article_id, "properties": {"scopes": ["site:blog"]}}
     if not await access.may(subject, "read", article):
         raise HTTPException(403)
 

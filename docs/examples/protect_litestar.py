@@ -17,12 +17,12 @@ access = AccessService(os.environ["ACCOUNTS_URL"], os.environ["ACCOUNTS_API_KEY"
 
 
 async def may_read(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """A guard: 401 without a good token, 403 without the permission `article:read` there."""
+    """A guard: 401 without a good token, 403 without the permission `articles:read` there."""
     try:
         subject = await asyncio.to_thread(access.verify, connection.headers.get("Authorization"))
     except Unauthenticated as error:
         raise NotAuthorizedException(headers={"WWW-Authenticate": "Bearer"}) from error
-    article = {"type": "article", "id": connection.path_params["article_id"], "properties": {"scopes": ["site:blog"]}}
+    article = {"type": "articles", "id": connection.path_params["article_id"], "properties": {"scopes": ["site:blog"]}}
     if not await access.may(subject, "read", article):
         raise PermissionDeniedException
 

@@ -38,7 +38,7 @@ async def test_route_is_open_to_who_may_and_to_nobody_else(
     service: Service, admin: Caller, register: Register, load: Callable[..., Any], name: str
 ) -> None:
     checker = await machine(admin, "access:check")
-    reading = await given.role(admin, "article:read")
+    reading = await given.role(admin, "articles:read")
     user, other = await register(), await register()
     robot = await machine(admin)
 
@@ -50,7 +50,7 @@ async def test_route_is_open_to_who_may_and_to_nobody_else(
 
     example = load(name, service.url, checker.key)
     assert await statuses(example, ARTICLE, user.access_token) == [403]
-    await given.assignment(admin, user.id, reading["id"], scope="article:launch-day")
+    await given.assignment(admin, user.id, reading["id"], scope="articles:launch-day")
     path = f"/api/v1/service-accounts/{robot.id}/roles/{reading['id']}"
     assert (await admin.put(path, {"scope": "site:blog"})).is_success
     tokens = (user.access_token, other.access_token, await robot.exchange(), user.refresh_token, "a.b.c", None)
@@ -62,7 +62,7 @@ async def test_route_is_open_to_who_may_and_to_nobody_else(
     powerless = load(name, service.url, robot.key)
     assert await statuses(powerless, ARTICLE, user.access_token) == [403]
     powerless.access._url = "http://127.0.0.1:9"
-    assert await powerless.access.may({"type": "user", "id": user.id}, "read", {"type": "article", "id": "x"}) is False
+    assert await powerless.access.may({"type": "user", "id": user.id}, "read", {"type": "articles", "id": "x"}) is False
     await powerless.access.aclose()
     away = load(name, "http://127.0.0.1:9", checker.key)
     assert await statuses(away, ARTICLE, user.access_token) == [401]

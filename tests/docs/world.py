@@ -72,10 +72,10 @@ async def running_world(cluster: Cluster, template: str, directory: Path) -> Asy
 
 
 async def _populate(admin: Caller) -> None:
-    publisher = await given.role(admin, "article:publish")
-    reader = await given.role(admin, "article:read")
+    publisher = await given.role(admin, "articles:publish")
+    reader = await given.role(admin, "articles:read")
     for name in ("ada", "ben", "cleo"):
         user = await given.user(admin, email=f"{name}@example.org")
         await given.assignment(admin, user["id"], publisher["id"], scope="site:blog")
-        await given.assignment(admin, user["id"], reader["id"], scope="article:launch-day")
+        await given.assignment(admin, user["id"], reader["id"], scope="articles:launch-day")
         assert (await admin.get(f"/api/v1/users/{user['id']}")).is_success
