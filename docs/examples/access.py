@@ -1,5 +1,7 @@
-"""Lets in who holds a good access token, and asks the accounts service what they may do."""
+"""Verifies access tokens, and asks the accounts service what their subjects may do."""
 
+import time
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -7,10 +9,32 @@ import jwt
 
 TIMEOUT_SECONDS = 2.0
 CACHE_SECONDS = 300
+LEEWAY_SECONDS = 30
+"""For clocks that differ."""
 
 
 class Unauthenticated(Exception):
-    """There is no access token that counts: answer 401."""
+    """The request needs another access token: answer 401 with `challenge` as the header `WWW-Authenticate`."""
+
+    def __init__(self, reason: str, challenge: str = "Bearer") -> None:
+        super().__init__(reason)
+        self.challenge = challenge
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The sender of a request, as a verified token names it."""
+
+    subject: dict[str, Any]
+    """In the words of AuthZEN: a type and an id."""
+    auth_time: int | None
+    """When the user last entered the password, in seconds since 1970. Service accounts have none."""
+
+    def require_recent_sign_in(self, max_age_seconds: int) -> None:
+        """Raise Unauthenticated unless the user entered the password within that time (RFC 9470)."""
+        if self.auth_time is None or time.time() - self.auth_time > max_age_seconds + LEEWAY_SECONDS:
+            challenge = f'Bearer error="insufficient_user_authentication", max_age="{max_age_seconds}"'
+            raise Unauthenticated("a more recent sign-in is needed", challenge)
 
 
 class AccessService:
@@ -24,8 +48,8 @@ class AccessService:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    def verify(self, authorization: str | None) -> dict[str, Any]:
-        """The subject of the token, as AuthZEN names it. Waits for the network when the keys are read again.
+    def verify(self, authorization: str | None) -> Caller:
+        """Return the caller that the header names. Waits for the network when the keys are read again.
 
         Raises Unauthenticated for all that is not a good token, also while the keys cannot be read.
         """
@@ -40,7 +64,7 @@ class AccessService:
                 algorithms=[key.algorithm_name],
                 issuer=self._url,
                 audience=self._url,
-                leeway=30,
+                leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "sub", "client_id"], "strict_aud": True},
             )
         except jwt.PyJWTError as error:
@@ -48,11 +72,12 @@ class AccessService:
         if verified["header"].get("typ") != "at+jwt":
             raise Unauthenticated("not an access token")
         claims = verified["payload"]
-        return {"type": "user" if "sid" in claims else "service", "id": claims["sub"]}
+        subject = {"type": "user" if "sid" in claims else "service", "id": claims["sub"]}
+        return Caller(subject, claims.get("auth_time"))
 
-    async def may(self, subject: dict[str, Any], action: str, resource: dict[str, Any]) -> bool:
-        """Whether the subject may do it to the resource. Never while there is no answer."""
-        question = {"subject": subject, "action": {"name": action}, "resource": resource}
+    async def may(self, caller: Caller, action: str, resource: dict[str, Any]) -> bool:
+        """Whether the caller may do it to the resource. False while there is no answer."""
+        question = {"subject": caller.subject, "action": {"name": action}, "resource": resource}
         try:
             response = await self._http.post(f"{self._url}/api/v1/access/evaluation", json=question)
             response.raise_for_status()

@@ -1,29 +1,33 @@
-"""A FastAPI service with one protected route."""
+"""A FastAPI service with two protected routes, one of which asks for a recent sign-in."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-from access import AccessService, Unauthenticated
-from fastapi import Depends, FastAPI, Header, HTTPException
+from access import AccessService, Caller, Unauthenticated
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.responses import JSONResponse
 
 access = AccessService(os.environ["ACCOUNTS_URL"], os.environ["ACCOUNTS_API_KEY"])
 
 
-def subject(authorization: Annotated[str | None, Header()] = None) -> dict[str, Any]:
+def caller(authorization: Annotated[str | None, Header()] = None) -> Caller:
     """A dependency: 401 without a good token. Without `async`, FastAPI calls it in a thread."""
-    try:
-        return access.verify(authorization)
-    except Unauthenticated as error:
-        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"}) from error
+    return access.verify(authorization)
 
 
-async def may_read(article_id: str, subject: Annotated[dict[str, Any], Depends(subject)]) -> None:
-    """A dependency: 403 without the permission `articles:read` there."""
-    article = {"type": "articles", "id": article_id, "properties": {"scopes": ["site:blog"]}}
-    if not await access.may(subject, "read", article):
-        raise HTTPException(403)
+def may(action: str, max_age_seconds: int | None = None) -> Any:
+    """Make a dependency: 403 without the permission, 401 long after the sign-in."""
+
+    async def check(article_id: str, caller: Annotated[Caller, Depends(caller)]) -> None:
+        article = {"type": "articles", "id": article_id, "properties": {"scopes": ["site:blog"]}}
+        if not await access.may(caller, action, article):
+            raise HTTPException(403)
+        if max_age_seconds is not None:
+            caller.require_recent_sign_in(max_age_seconds)
+
+    return Depends(check)
 
 
 @asynccontextmanager
@@ -35,6 +39,15 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 app = FastAPI(lifespan=lifespan)
 
 
-@app.get("/articles/{article_id}", dependencies=[Depends(may_read)])
+@app.exception_handler(Unauthenticated)
+async def challenge(_: Request, error: Unauthenticated) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=401, headers={"WWW-Authenticate": error.challenge})
+
+
+@app.get("/articles/{article_id}", dependencies=[may("read")])
 async def get_article(article_id: str) -> dict[str, str]:
     return {"id": article_id}
+
+
+@app.delete("/articles/{article_id}", dependencies=[may("delete", max_age_seconds=300)], status_code=204)
+async def delete_article(article_id: str) -> None: ...

@@ -7,6 +7,7 @@ import httpx
 import jwt
 
 from tests.api.problems import code_of
+from tests.fixtures import Caller
 
 
 async def login(http: httpx.AsyncClient, email: str, password: str) -> httpx.Response:
@@ -35,3 +36,13 @@ async def actions_on(db: asyncpg.Connection, target_id: str) -> list[str]:
     """What the audit trail says was done to the target, oldest first."""
     rows = await db.fetch("SELECT action FROM audit_events WHERE target_id = $1 ORDER BY at, id", target_id)
     return [row["action"] for row in rows]
+
+
+async def let_time_pass(caller: Caller, db: asyncpg.Connection, interval: str = "61 minutes") -> None:
+    """The caller signed in that long ago, and has refreshed since."""
+    await db.execute(
+        f"UPDATE refresh_tokens SET authenticated_at = now() - interval '{interval}' WHERE id = $1",  # noqa: S608
+        session_id_of(caller.access_token),
+    )
+    pair = (await refresh(caller.http, caller.refresh_token)).json()
+    caller.access_token, caller.refresh_token = pair["access_token"], pair["refresh_token"]

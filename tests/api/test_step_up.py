@@ -6,22 +6,12 @@ import jwt
 import pytest
 
 from tests.api import given
-from tests.api.credentials import actions_on, is_accepted, login, refresh, session_id_of
+from tests.api.credentials import actions_on, is_accepted, let_time_pass, login, refresh, session_id_of
 from tests.api.problems import code_of
 from tests.factories import unique
 from tests.fixtures import Caller, Register
 
 NEW_PASSWORD = "nine red foxes under a bridge"
-
-
-async def let_time_pass(caller: Caller, db: asyncpg.Connection, interval: str = "61 minutes") -> None:
-    """The caller signed in that long ago, and has refreshed since."""
-    await db.execute(
-        f"UPDATE refresh_tokens SET authenticated_at = now() - interval '{interval}' WHERE id = $1",  # noqa: S608
-        session_id_of(caller.access_token),
-    )
-    pair = (await refresh(caller.http, caller.refresh_token)).json()
-    caller.access_token, caller.refresh_token = pair["access_token"], pair["refresh_token"]
 
 
 async def reauthenticate(caller: Caller, password: str | None = None) -> httpx.Response:
