@@ -42,7 +42,7 @@ def openapi(*, output: Path | None, check: bool) -> None:
 
 @click.command("settings")
 @click.option("--env-example", "form", flag_value="env", help="Print the text of .env.example.")
-@click.option("--markdown", "form", flag_value="markdown", help="Print the table of the documentation.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print the page of the documentation.")
 @click.option("--json", "form", flag_value="json", help="Print the settings in force as one JSON object.")
 def show_settings(form: str | None) -> None:
     """Print the settings in force, secrets hidden; or describe all that there are."""

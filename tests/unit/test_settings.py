@@ -3,6 +3,7 @@ import json
 import os
 import pickle
 import random
+import re
 import stat
 from base64 import b64encode, urlsafe_b64encode
 from ipaddress import ip_network
@@ -581,8 +582,26 @@ def test_env_example_loads_when_every_line_is_taken(tmp_path: Path) -> None:
     assert settings.environment is Environment.DEVELOPMENT
 
 
-def test_reference_has_a_row_for_every_setting() -> None:
-    rows = render_settings_reference().splitlines()
+def test_reference_has_one_section_for_every_setting() -> None:
+    headings = re.findall(r"^### (\w+)$", render_settings_reference(), re.MULTILINE)
 
-    assert len(rows) == 2 + len(Settings.__struct_fields__)
-    assert all(row.count(" | ") == 3 for row in rows if row.startswith("| `"))
+    assert sorted(headings) == sorted(variable_name(field) for field in Settings.__struct_fields__)
+
+
+@pytest.mark.parametrize("field", VARIABLES)
+def test_reference_tells_everything_about_the_setting(field: str) -> None:
+    variable, name = VARIABLES[field], variable_name(field)
+    _, _, following = render_settings_reference().partition(f"\n### {name}\n")
+    section = re.split(r"^##", following, flags=re.MULTILINE)[0]
+
+    assert variable.description in section
+    assert f"- Expected: {variable.parser.expected}\n" in section
+    assert [
+        text for text in (variable.default, variable.development_default) if text and f"`{text}`" not in section
+    ] == []
+    assert ("**required in production**" in section) is variable.is_required_in_production
+    assert (f"- In a file: `{name}_FILE`\n" in section) is variable.is_secret
+
+
+def test_setting_that_defaults_to_nothing_says_so() -> None:
+    assert "Default: none" in render_settings_reference().partition("### CMS_PASSWORD_WORDS")[2].partition("###")[0]

@@ -1,4 +1,4 @@
-"""The settings for people: `.env.example` and the table of the documentation."""
+"""The settings for people: `.env.example` and the reference page of the documentation."""
 
 from textwrap import wrap
 
@@ -9,6 +9,61 @@ from cms_service.core.config.settings import VARIABLES, Settings, variable_name
 from cms_service.core.config.variables import Variable
 
 _WIDTH = 100
+_SUBJECTS = {
+    "Mode and address": (
+        "environment",
+        "host",
+        "port",
+        "public_url",
+        "trusted_proxies",
+        "cors_origins",
+    ),
+    "Processes": ("workers", "drain_seconds", "keep_alive_seconds", "housekeeping_seconds"),
+    "Database": (
+        "database_url",
+        "database_direct_url",
+        "database_pool_size",
+        "database_fast_lane_connections",
+        "database_pool_timeout_seconds",
+        "database_connect_timeout_seconds",
+        "database_command_timeout_seconds",
+        "database_lock_timeout_seconds",
+    ),
+    "Development": ("data_dir", "pg_bin"),
+    "Keys": (
+        "secret_key",
+        "secret_key_previous",
+        "signing_algorithm",
+        "signing_key_seconds",
+        "signing_key_ahead_seconds",
+    ),
+    "Accounts": ("admin_email", "admin_password", "registration"),
+    "Passwords": (
+        "password_min_characters",
+        "password_words",
+        "password_hashing",
+        "hash_concurrency",
+        "hash_queue_size",
+        "throttle_network_failures",
+    ),
+    "Sessions and tokens": (
+        "access_token_seconds",
+        "refresh_idle_seconds",
+        "refresh_absolute_seconds",
+        "refresh_grace_seconds",
+        "reauthentication_seconds",
+        "api_key_days",
+    ),
+    "Memory": ("max_staleness_ms", "cached_subjects"),
+    "Logs and metrics": ("log_format", "log_level", "metrics_token"),
+}
+"""The sections of the reference page, and the settings of each."""
+_INTRODUCTION = """\
+# Settings
+
+Environment variables that the service reads once, at its start. [Configure](../guides/configure.md) tells which ones a
+deployment needs. `cms-service settings` shows the values in force. An empty variable counts as one that is not set.
+"""
 
 
 def render_env_example() -> str:
@@ -47,18 +102,20 @@ def render_settings_as_json(settings: Settings) -> str:
 
 
 def render_settings_reference() -> str:
-    """Return a Markdown table of every setting."""
-    rows = [
-        f"| {_names(field, variable)} | {_default_words(variable)} | {variable.parser.expected} "
-        f"| {variable.description} |"
-        for field, variable in VARIABLES.items()
-    ]
-    return "\n".join(["| Variable | Default | Expected | What it decides |", "|---|---|---|---|", *rows]) + "\n"
+    """Return the reference page in Markdown: a section for every setting, by subject."""
+    sections = [_INTRODUCTION]
+    for subject, fields in _SUBJECTS.items():
+        sections.append(f"## {subject}\n")
+        sections += [_section(field, VARIABLES[field]) for field in fields]
+    return "\n".join(sections)
 
 
-def _names(field: str, variable: Variable) -> str:
+def _section(field: str, variable: Variable) -> str:
     name = variable_name(field)
-    return f"`{name}` or `{other_form(name)}`" if variable.is_secret else f"`{name}`"
+    facts = [f"Default: {_default_words(variable)}", f"Expected: {variable.parser.expected}"]
+    if variable.is_secret:
+        facts.append(f"In a file: `{other_form(name)}`")
+    return "\n".join([f"### {name}", "", variable.description, "", *(f"- {fact}" for fact in facts), ""])
 
 
 def _text(value: object) -> str:
@@ -76,4 +133,4 @@ def _default_words(variable: Variable) -> str:
     words = variable.computed_default or (f"`{variable.default}`" if variable.default else "none")
     if variable.development_default:
         words += f" (development: `{variable.development_default}`)"
-    return f"**required**; {words}" if variable.is_required_in_production else words
+    return f"**required in production**; {words}" if variable.is_required_in_production else words

@@ -408,7 +408,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             parser=ip_networks(),
             default="",
             example="10.0.0.0/8",
-            description="The reverse proxies whose X-Forwarded-For is believed. Nobody else's is.",
+            description="The reverse proxies whose X-Forwarded-For is believed; that of others is ignored.",
         ),
     ]
     password_hashing: Annotated[
@@ -441,8 +441,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Variable(
             parser=bearer_token(),
             is_secret=True,
-            description="Whoever reads `/metrics` sends this as a bearer token. Without it, everybody may who "
-            "reaches the path. Make one with `openssl rand -hex 32`.",
+            description="The bearer token that `/metrics` asks for. Without it, the path is open to everybody who "
+            "reaches it. Make one with `openssl rand -hex 32`.",
         ),
     ]
     log_format: Annotated[
