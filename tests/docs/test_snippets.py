@@ -34,12 +34,18 @@ ELSEWHERE = {
     ("docs/guides/verify-tokens.md", "python"): "tests/rotation.py",
     ("docs/guides/verify-tokens.md", "ts"): "tests/rotation.py",
     ("CONTRIBUTING.md", "python"): "tests/contract/test_second_version.py",
+    ("docs/operations/erasure.md", "console"): "tests/docs/test_erasure.py",
+    ("docs/operations/retention.md", "bash"): "tests/docs/test_retention.py",
     # Used by the drill.
     ("docs/operations/failover.md", "yaml"): "tests/drill/page.py",
     ("docs/operations/failover.md", "haproxy"): "tests/drill/page.py",
     ("docs/operations/failover.md", "bash"): "tests/drill/page.py",
 }
-EXAMPLES = {"python": (".py", "tests/**/*.py"), "typescript": (".ts", "tests/sdk/**/*.ts")}
+EXAMPLES = {
+    "python": (".py", "tests/**/*.py"),
+    "sql": (".sql", "docs/operations/*.md"),
+    "typescript": (".ts", "tests/sdk/**/*.ts"),
+}
 """Where the files of docs/examples are used; tests/docs/test_guides.py sees to it that each is shown."""
 PRODUCTION = {
     "CMS_ENV": "production",
