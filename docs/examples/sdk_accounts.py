@@ -31,7 +31,7 @@ def every_user(client: AuthenticatedClient, *, part: int = 100) -> Iterator[User
 
 
 def leave(client: AuthenticatedClient, user: User) -> User:
-    """The user has no external id any more. What is not named stays as it is; None empties."""
+    """The user has no external id any more. A member that is not named stays as it is; None empties."""
     changes = UserUpdate(external_id=None)
     return accepted(update_user.sync(user.id, client=client, body=changes, if_match=f'"{user.version}"'))
 

@@ -19,7 +19,7 @@ export async function* everyUser(client: Client, limit = 100): AsyncGenerator<Us
   } while (cursor !== undefined);
 }
 
-/** The user has no external id any more. What is not named stays as it is; null empties. */
+/** The user has no external id any more. A member that is not named stays as it is; null empties. */
 export async function leave(client: Client, user: User): Promise<User> {
   const headers = { "If-Match": `"${user.version}"` };
   return accepted(await updateUser({ client, path: { user_id: user.id }, headers, body: { external_id: null } }));
