@@ -399,13 +399,20 @@ async def test_page_loads_only_what_this_process_serves(app: Envelope) -> None:
     assert "default-src 'none'" in policy
     assert not re.search(r"https?:|unsafe|\*", policy)
     assert not re.search(rb"https?://|<script>|<style| on\w+=", page.body)
-    addresses = re.findall(rb'(?:src|href)="([^"]+)"', page.body)
-    assert len(addresses) == 6
+    addresses = [address.decode() for address in re.findall(rb'(?:src|href)="(/schema/[^"]+)"', page.body)]
+    assert len(set(addresses)) == 6
+    # Modules import each other.
     for address in addresses:
-        answer = await exchange(app, "GET", address.decode())
+        answer = await exchange(app, "GET", address)
         assert answer.status == 200
-        if b"/assets/" in address:
+        if "/assets/" in address:
             assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        if address.endswith(".js"):
+            assert answer.headers["content-type"].startswith("text/javascript")
+            names = re.findall(r'^import .* from "\./([^"]+)";$', answer.body.decode(), re.MULTILINE)
+            imported = [f"{address.rpartition('/')[0]}/{name}" for name in names]
+            addresses += [found for found in imported if found not in addresses]
+    assert any(address.endswith("/sign-in.js") for address in addresses)
 
 
 @pytest.mark.parametrize(
