@@ -1,6 +1,8 @@
-// The reference page: Swagger UI with a form to sign in.
+// The reference page: Swagger UI, with plugins that fold, filter and shorten what it shows.
 
+import { Accessibility } from "./accessibility.js";
 import { BASE } from "./base.js";
+import { Groups } from "./groups.js";
 import { LogoutInDialog, noticeTheEnd, offerSignIn, renewInTime, signInFor } from "./sign-in.js";
 
 const darkness = window.matchMedia("(prefers-color-scheme: dark)");
@@ -12,11 +14,13 @@ const ui = SwaggerUIBundle({
   url: `${BASE}/schema/openapi.json`,
   dom_id: "#reference",
   deepLinking: true,
+  displayOperationId: true,
   displayRequestDuration: true,
+  docExpansion: "none",
   persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
-  plugins: [LogoutInDialog],
+  plugins: [LogoutInDialog, Accessibility, Groups],
   requestInterceptor: renewInTime,
   responseInterceptor: noticeTheEnd,
   onComplete: offerSignIn,
