@@ -30,6 +30,7 @@ class Watched:
 
     def __init__(self, page: Page, root: str) -> None:
         self.page = page
+        self.root = root
         self.complaints: list[str] = []
         page.on("console", self._note)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))

@@ -2,6 +2,8 @@
 
 import { Accessibility } from "./accessibility.js";
 import { BASE } from "./base.js";
+import { DeepLinks, followLinks } from "./deep-links.js";
+import { Filter, focusFilterOnSlash } from "./filter.js";
 import { Groups } from "./groups.js";
 import { LogoutInDialog, noticeTheEnd, offerSignIn, renewInTime, signInFor } from "./sign-in.js";
 
@@ -20,9 +22,11 @@ const ui = SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
-  plugins: [LogoutInDialog, Accessibility, Groups],
+  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks],
   requestInterceptor: renewInTime,
   responseInterceptor: noticeTheEnd,
   onComplete: offerSignIn,
 });
 signInFor(ui);
+followLinks(ui);
+focusFilterOnSlash();
