@@ -15,6 +15,9 @@ async def test_reference_page_works_below_the_path(browser: Browser, published: 
         await expect(page.locator("#signed-in")).to_contain_text(f"Signed in as {ADMIN_EMAIL}")
 
         assert (await execute(page, "getMe", 200))["email"] == ADMIN_EMAIL
+        problem = str(await page.locator(".problems a", has_text="token_invalid").first.evaluate("link => link.href"))
+        assert problem == f"{published.url}/problems/token_invalid"
+        assert (await page.request.get(problem)).status == 200
         await page.clock.fast_forward(LIFETIME_SECONDS * 1000)
         async with page.expect_response("**/api/v1/auth/refresh") as renewed:
             await execute(page, "getMe", 200)

@@ -116,7 +116,10 @@ async def test_page_fits_a_phone_and_follows_the_dark(watched: Watched) -> None:
     await page.emulate_media(color_scheme="dark")
     await page.set_viewport_size({"width": 390, "height": 844})
 
-    await unfold(page, "updateUser")
+    await expect((await unfold(page, "updateUser")).locator(".problems li").first).to_be_visible()
+    await page.locator("#problem-shape summary").click()
+    await expect(page.locator("#problem-shape dl")).to_be_visible()
+
     assert await page.evaluate("document.documentElement.scrollWidth") == 390
     assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
@@ -126,6 +129,14 @@ async def test_fields_have_names(watched: Watched) -> None:
 
     await expect((await unfold(page, "listUsers")).get_by_role("combobox", name="is_active")).to_be_visible()
     await expect((await unfold(page, "updateUser")).get_by_role("textbox", name="Request body")).to_be_visible()
+
+
+async def height_of(locator: Locator) -> float:
+    """In pixels."""
+    box = await locator.bounding_box()
+    assert box is not None
+    height: float = box["height"]
+    return height
 
 
 async def end_sessions(user: Caller) -> None:

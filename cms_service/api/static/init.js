@@ -5,6 +5,8 @@ import { BASE } from "./base.js";
 import { DeepLinks, followLinks } from "./deep-links.js";
 import { Filter, focusFilterOnSlash } from "./filter.js";
 import { Groups } from "./groups.js";
+import { ProblemShape } from "./problem-shape.js";
+import { Problems } from "./problems.js";
 import { LogoutInDialog, noticeTheEnd, offerSignIn, renewInTime, signInFor } from "./sign-in.js";
 
 const darkness = window.matchMedia("(prefers-color-scheme: dark)");
@@ -22,7 +24,7 @@ const ui = SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
-  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks],
+  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks, Problems, ProblemShape],
   requestInterceptor: renewInTime,
   responseInterceptor: noticeTheEnd,
   onComplete: offerSignIn,
