@@ -124,6 +124,22 @@ async def test_page_fits_a_phone_and_follows_the_dark(watched: Watched) -> None:
     assert await page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
 
+async def test_service_account_may_act_for_a_user_by_a_folded_parameter(watched: Watched) -> None:
+    page = watched.page
+    block = await unfold(page, "getMe")
+    await expect(block.get_by_placeholder("X-On-Behalf-Of")).to_have_count(0)
+    assert await height_of(block.locator(".parameters tbody")) < 60
+
+    await block.get_by_role("button", name="X-On-Behalf-Of").press("Enter")
+    await block.get_by_placeholder("X-On-Behalf-Of").fill("the-token-of-a-user")
+    async with page.expect_request("**/api/v1/users/me") as sent:
+        assert (await execute(page, "getMe", 401))["code"] == "authentication_required"
+    assert (await sent.value).headers["x-on-behalf-of"] == "the-token-of-a-user"
+    await block.get_by_role("button", name="X-On-Behalf-Of").press("Enter")
+    await expect(block.get_by_role("button", name="X-On-Behalf-Of (sent)")).to_have_attribute("aria-expanded", "false")
+    assert watched.complaints.pop().endswith("401 (Unauthorized)")
+
+
 async def test_fields_have_names(watched: Watched) -> None:
     page = watched.page
 

@@ -5,6 +5,7 @@ import { BASE } from "./base.js";
 import { DeepLinks, followLinks } from "./deep-links.js";
 import { Filter, focusFilterOnSlash } from "./filter.js";
 import { Groups } from "./groups.js";
+import { OnBehalfOf } from "./on-behalf-of.js";
 import { ProblemShape } from "./problem-shape.js";
 import { Problems } from "./problems.js";
 import { LogoutInDialog, noticeTheEnd, offerSignIn, renewInTime, signInFor } from "./sign-in.js";
@@ -24,7 +25,7 @@ const ui = SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
-  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks, Problems, ProblemShape],
+  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks, Problems, ProblemShape, OnBehalfOf],
   requestInterceptor: renewInTime,
   responseInterceptor: noticeTheEnd,
   onComplete: offerSignIn,
