@@ -66,15 +66,15 @@ from cms_service.schemas import OAuthError, Problem, ValidationProblem
 
 TAGS = [
     Tag("auth", "Registration, sign-in, and the tokens of a session."),
-    Tag("oauth", "OAuth 2 for machines: tokens for keys, and what a token says."),
+    Tag("oauth", "OAuth 2 for machines: tokens for keys, introspection and revocation."),
     Tag("users", "Accounts, and the roles, sessions and permissions of each."),
     Tag("roles", "Named sets of permissions, which users hold."),
-    Tag("permissions", "What may be done: the smallest thing that can be granted."),
+    Tag("permissions", "Actions on kinds of resources, which roles grant."),
     Tag("service-accounts", "Identities of machines, and the roles and keys of each."),
-    Tag("access", "What others may do: the OpenID AuthZEN Authorization API 1.0, and the reasons for its decisions."),
-    Tag("audit", "Who changed what, and when."),
-    Tag("discovery", "What other services need in order to trust the tokens of this one."),
-    Tag("health", "For whoever runs the service."),
+    Tag("access", "Access decisions by the OpenID AuthZEN Authorization API 1.0, and the reasons for them."),
+    Tag("audit", "The trail of changes and refusals."),
+    Tag("discovery", "Keys and metadata, with which other services verify the tokens of this one."),
+    Tag("health", "Probes for operators."),
 ]
 _RESPONSES = "#/components/responses/"
 _ON_BEHALF_OF = {"$ref": "#/components/parameters/OnBehalfOf"}
@@ -260,10 +260,14 @@ def _finish_responses(responses: dict[str, Any], refusals: set[type[ServiceError
         if _is_of_another_form(told):
             responses[str(status)] = told
             continue
-        reference = {"$ref": f"{_RESPONSES}{REPRESENTATIVES[status].__name__}"}
+        meanings = [implied[status].description] if status in implied else []
         if PROBLEM_MEDIA_TYPE in told.get("content", {}):
-            meanings = [implied[status].description] if status in implied else []
-            reference["description"] = " ".join(dict.fromkeys([*meanings, told["description"]]))
+            meanings.append(told["description"])
+        reference = {"$ref": f"{_RESPONSES}{REPRESENTATIVES[status].__name__}"}
+        description = " ".join(dict.fromkeys(meanings))
+        # The shared response tells all codes of the status; say which of them this operation gives.
+        if description != _meanings_of(status):
+            reference["description"] = description
         responses[str(status)] = reference
 
 
@@ -271,6 +275,11 @@ def _is_of_another_form(response: dict[str, Any]) -> bool:
     """Whether a standard words the refusal, instead of a problem document."""
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     return bool(schema.get("$ref") == f"{SCHEMAS}{OAuthError.__name__}")
+
+
+def _meanings_of(status: int) -> str:
+    """Describe the codes of a status, as `documented` does."""
+    return " ".join(f"`{error.code}`: {error.title}" for error, its_status in STATUSES.items() if its_status == status)
 
 
 def _response(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +295,7 @@ def _response(status: int, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     example = example_of(schema, schemas) | told | {"code": first.code}
     response = {
-        "description": " ".join(f"`{error.code}`: {error.title}" for error in errors),
+        "description": _meanings_of(status),
         "content": {PROBLEM_MEDIA_TYPE: {"schema": schema, "example": example}},
     }
     always = headers_of(first)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from openapi_schema_validator import OAS31Validator
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +82,24 @@ def test_answers_hold_all_their_members() -> None:
         if "properties" in SCHEMAS[name]
     }
     assert {name: members for name, members in left_out.items() if members} == LEAVE_OUT
+
+
+@pytest.mark.parametrize(
+    ("code", "operations"),
+    [
+        ("registration_closed", {"register"}),
+        ("refresh_token_reused", {"refreshTokens"}),
+        ("role_cycle", {"replaceRoleParents"}),
+        ("email_taken", {"register", "createUser", "updateMe", "updateUser", "restoreUser"}),
+    ],
+)
+def test_problem_is_documented_for_the_operations_that_give_it_alone(code: str, operations: set[str]) -> None:
+    shared = DOCUMENT["components"]["responses"]
+    found = {
+        operation["operationId"]
+        for item in DOCUMENT["paths"].values()
+        for operation in item.values()
+        for response in operation["responses"].values()
+        if f"`{code}`" in ({**shared.get(response.get("$ref", "").rpartition("/")[2], {}), **response})["description"]
+    }
+    assert found == operations
