@@ -63,7 +63,7 @@ class Creating:
             given, is_replayed = await answer(), False
         else:
             given, is_replayed = await self._idempotency.once(self._key, await self._digest(), answer)
-        # What is kept holds no base path, which may be another one when the request is repeated.
+        # The kept answer has no base path: that may be another one when the request is repeated.
         headers = given.headers | {
             "Location": public_path(self._request.scope, given.headers["Location"]),
             "Idempotency-Replayed": str(is_replayed).lower(),

@@ -25,7 +25,7 @@ class Session(httpx.Auth):
     def __init__(self, url: str, tokens: LoginResponse | TokenResponse) -> None:
         self._url = url
         self._keep(tokens)
-        # What it is given as token is replaced by what `auth_flow` says.
+        # `auth_flow` sets the header of each request: this token is never sent.
         self.client = AuthenticatedClient(base_url=url, token="", timeout=TIMEOUT, httpx_args={"auth": self})
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:

@@ -1,4 +1,4 @@
-"""Nobody gets an address that looks like another's, and accounts that had one before the rule stay within reach."""
+"""New addresses that look like others are refused. Accounts that got one before the rule can still be used."""
 
 from typing import Any
 

@@ -34,7 +34,7 @@ async def unfold(page: Page, operation: str) -> Locator:
 
 
 async def execute(page: Page, operation: str, status: int) -> Any:
-    """What the page shows for an answer to the operation."""
+    """The example that the page shows of an answer to the operation."""
     block = await unfold(page, operation)
     async with page.expect_response(lambda response: f"{status}" == f"{response.status}"):
         await block.get_by_role("button", name="Execute").press("Enter")

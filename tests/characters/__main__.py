@@ -61,7 +61,7 @@ class Icu:
         return tuple(sorted(self._short_name(found[index]).decode() for index in range(count)))
 
     def skeleton_of(self, point: int) -> str:
-        """What it looks like (UTS 39, section 4)."""
+        """Return the skeleton of a character (UTS 39, section 4)."""
         text, skeleton = chr(point).encode(), ctypes.create_string_buffer(LONGEST_SKELETON)
         length = self._checked(self._skeleton, self._checker, 0, text, len(text), skeleton, LONGEST_SKELETON)
         return skeleton.raw[:length].decode()
@@ -94,7 +94,7 @@ def main() -> None:
 
 
 def _by_scripts(scripts: dict[int, tuple[str, ...]]) -> Iterator[str]:
-    """What is not assigned does not end a range."""
+    """Unassigned code points do not end a range."""
     runs: dict[tuple[str, ...], list[str]] = {}
     for of_it, run in groupby(scripts.items(), key=lambda item: item[1]):
         points = [point for point, _ in run]
