@@ -217,7 +217,7 @@ containerfile:
 container-check:
     .ci/container_steps
 
-# Run the README's commands in a new Debian, as a user and as root; takes six minutes and needs root and debootstrap.
+# Run the README's commands in a new Debian, as a user and as root; takes five minutes and needs root and debootstrap.
 test-fresh *args:
     .ci/fresh_root "$@"
 

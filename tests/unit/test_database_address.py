@@ -46,7 +46,7 @@ def test_no_database_is_used_before_it_is_known_which() -> None:
         ("postgresql+asyncpg://cms:secret@h/d", "h:5432/d as cms"),
         ("postgresql+asyncpg://cms:secret@h:1/d?ssl=require", "h:1/d as cms"),
         ("postgresql+asyncpg://h,i:1/d", "h:5432,i:1/d as the default user"),
-        ("postgresql+asyncpg://c%40s:se%3Acret@[::1],[::2]:1/d", "[::1]:5432,[::2]:1/d as c@s"),
+        ("postgresql+asyncpg://c%40s:se%3Acret@/d?host=[::1],[::2]:1", "[::1]:5432,[::2]:1/d as c@s"),
         ("postgresql+asyncpg://cms@/d?host=/run/postgresql&port=5433", "/run/postgresql:5433/d as cms"),
         ("postgresql+asyncpg:///d", "localhost:5432/d as the default user"),
     ],

@@ -2,6 +2,7 @@ import asyncio
 import fcntl
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -287,6 +288,7 @@ async def test_guest_waits_until_the_server_of_the_owner_has_started(data: Path)
             started.join()
 
 
+@pytest.mark.skipif(shutil.which("ps") is None, reason="where there is no /proc, `ps` tells them")
 async def test_servers_are_told_from_other_programs_where_there_is_no_proc(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -405,6 +405,9 @@ def test_secret_is_refused_when_it_is_reused_or_weak(environ: dict[str, str], co
         "postgresql://cms:Zq81-canary@h,i:0/d",
         "postgresql://cms:Zq81-canary@h,i:x/d",
         "postgresql://cms:Zq81-canary@h,/d",
+        "postgresql://cms:Zq81-canary@[::1],/d",
+        "postgresql://cms:Zq81-canary@[::1]:0,h/d",
+        "postgresql://cms:Zq81-canary@[::1]:99999,h/d",
         "Zq81-canary",
     ],
 )
@@ -423,7 +426,12 @@ def test_database_url_is_refused_without_being_shown(url: str) -> None:
         ("postgresql:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=/run/postgresql"),
         ("postgresql+asyncpg://h/d", "postgresql+asyncpg://h/d"),
         ("postgresql://u@h:5433,i/d", "postgresql+asyncpg://u@h:5433,i/d"),
-        ("postgresql://[::1]:5433,[::2]/d", "postgresql+asyncpg://[::1]:5433,[::2]/d"),
+        ("postgresql://[::1]:5433/d", "postgresql+asyncpg://[::1]:5433/d"),
+        ("postgresql://[::1]:5433,[::2]/d", "postgresql+asyncpg:///d?host=[::1]:5433,[::2]"),
+        (
+            "postgresql://u:p%40@db,[::2]:1/d?sslmode=require",
+            "postgresql+asyncpg://u:p%40@/d?ssl=require&host=db,[::2]:1",
+        ),
         ("postgresql:///d?host=/a,/b&port=1,2", "postgresql+asyncpg:///d?host=/a,/b&port=1,2"),
         ("postgresql://h/d?target_session_attrs=primary", "postgresql+asyncpg://h/d"),
         ("postgresql://h/d?target_session_attrs=read-write", "postgresql+asyncpg://h/d"),

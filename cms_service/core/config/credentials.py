@@ -34,6 +34,9 @@ _PLACEHOLDERS = (
     "yourkey",
 )
 
+_HOSTS_WITH_IPV6 = re.compile(r"([a-z+]+://(?:[^/?#]*@)?)((?=[^/?#]*,)[^/?#@]*\[[^/?#@]*)(/.*)")
+"""What stands before several hosts, the hosts, and what stands after them."""
+
 
 def secret_key() -> Parser:
     return Parser(
@@ -88,7 +91,7 @@ def postgres_url() -> Parser:
     """
 
     def parse(text: str) -> str:
-        parts = urlsplit(text)
+        parts = urlsplit(_with_hosts_as_option(text))
         options = {"ssl" if name == "sslmode" else name: value for name, value in parse_qsl(parts.query)}
         hosts = parts.netloc.rpartition("@")[2].split(",")
         is_postgres = parts.scheme in {"postgres", "postgresql", "postgresql+asyncpg"}
@@ -100,10 +103,25 @@ def postgres_url() -> Parser:
             raise Unusable("asks for a server that need not be the primary")
         if not all(hosts) and "host" not in options:
             raise Unusable("names no host")
-        query = f"?{urlencode(options, safe='/,')}" if options else ""
+        query = f"?{urlencode(options, safe='/,:[]')}" if options else ""
         return f"postgresql+asyncpg://{parts.netloc}{parts.path}{query}"
 
     return Parser("postgresql://user:password@host:5432/database, with ?sslmode=… at most", parse)
+
+
+def _with_hosts_as_option(text: str) -> str:
+    """Move several hosts, one of which is an IPv6 address, into the option `host`.
+
+    Newer versions of Python, and so the driver, refuse them as the authority of a URL. Raises ValueError where one of
+    them is no host.
+    """
+    match = _HOSTS_WITH_IPV6.fullmatch(text)
+    if match is None:
+        return text
+    before, hosts, after = match.groups()
+    if not all(host and _is_host(host) for host in hosts.split(",")):
+        raise ValueError
+    return f"{before}{after}{'&' if '?' in after else '?'}host={hosts}"
 
 
 def _is_host(text: str) -> bool:
