@@ -48,7 +48,7 @@ async def read(engine: AsyncEngine, settings: Settings, query: AuditEventQuery) 
 
 
 async def never() -> None:
-    raise NotImplementedError
+    raise NotImplementedError  # `interrupted` is to count statements only; it interrupts none.
 
 
 @pytest.mark.parametrize("limit", [1, MOST_EVENTS])

@@ -96,6 +96,7 @@ async def test_nothing_is_usable_when_the_system_lets_no_thread_run(
 def test_niceness_is_never_lowered_when_a_user_may_not(started_at: int, hashes_at: int) -> None:
     own = os.getpriority(os.PRIO_PROCESS, 0)
     if started_at < own:
+        # The tests themselves may run at a higher niceness, below which no child can start.
         pytest.skip("only root lowers a niceness")
 
     answer = subprocess.run(  # noqa: S603 - a program of our own

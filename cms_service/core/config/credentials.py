@@ -35,7 +35,7 @@ _PLACEHOLDERS = (
 )
 
 _HOSTS_WITH_IPV6 = re.compile(r"([a-z+]+://(?:[^/?#]*@)?)((?=[^/?#]*,)[^/?#@]*\[[^/?#@]*)(/.*)")
-"""What stands before several hosts, the hosts, and what stands after them."""
+"""Three groups: scheme and account, several hosts with an IPv6 address among them, path and options."""
 
 
 def secret_key() -> Parser:
