@@ -1,6 +1,8 @@
 """The one line that is logged of every request."""
 
 import logging
+import select
+from asyncio import get_running_loop
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -17,7 +19,11 @@ _PROBES = frozenset({"/health/live", "/health/ready", "/metrics"})
 _log = structlog.get_logger("cms_service.requests")
 
 
-class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The members of a line. In production, the client chooses the request id alone, within its pattern."""
 
     method: str
@@ -31,10 +37,7 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
     trace_id: str | UnsetType = UNSET
     """Where the request is traced."""
-
-
-class _Line(LoggedRequest, frozen=True, kw_only=True):
-    timestamp: str
+    timestamp: datetime = msgspec.field(default_factory=_now)
     level: str = "info"
     event: str = "request"
 
@@ -48,36 +51,55 @@ RequestLogger: TypeAlias = Callable[[LoggedRequest], None]
 
 
 def request_logger(settings: Settings) -> RequestLogger:
-    """In JSON the line leaves like all others, but on a way of its own: the pipeline takes longer than most requests.
+    """Return a logger that does not use the pipeline for JSON: the pipeline takes longer than most requests.
 
-    Every member is given by its type, so that nothing has to be looked at for secrets and control characters.
+    Every member has a type that can hold neither secrets nor control characters, so none needs to be cleaned.
     """
     if settings.log_format is not LogFormat.JSON or level_of(settings) != logging.INFO:
         return _log_request
-    stream, encode = StandardError(), msgspec.json.Encoder().encode
+    return RequestLines().add
 
-    def write(request: LoggedRequest) -> None:
+
+class RequestLines:
+    """Write the lines of one turn of the event loop together.
+
+    A write hands the interpreter's lock to the threads of the server, which then has to be won back: a write for each
+    line takes 35 µs of a request under load.
+    """
+
+    def __init__(self) -> None:
+        self._stream = StandardError()
+        self._encode = msgspec.json.Encoder().encode
+        self._waiting: list[LoggedRequest] = []
+
+    def add(self, request: LoggedRequest) -> None:
+        """Have the line written at the end of this turn. Probes have none."""
         if is_probe(request.path):
             return
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        line = _Line(
-            method=request.method,
-            path=request.path,
-            status=request.status,
-            code=request.code,
-            duration_ms=request.duration_ms,
-            subject_id=request.subject_id,
-            request_id=request.request_id,
-            trace_id=request.trace_id,
-            timestamp=now,
-        )
-        stream.write(encode(line) + b"\n")
-        stream.flush()
+        if not self._waiting:
+            get_running_loop().call_soon(self._write)
+        self._waiting.append(request)
 
-    return write
+    def _write(self) -> None:
+        lines, self._waiting = self._waiting, []
+        chunk = b""
+        for request in lines:
+            line = self._encode(request) + b"\n"
+            # A pipe keeps lines of several workers apart as long as no write is longer than this (POSIX, `write`).
+            if len(chunk) + len(line) > select.PIPE_BUF:
+                self._write_out(chunk)
+                chunk = b""
+            chunk += line
+        self._write_out(chunk)
+
+    def _write_out(self, chunk: bytes) -> None:
+        self._stream.write(chunk)
+        self._stream.flush()
 
 
 def _log_request(request: LoggedRequest) -> None:
     log = _log.debug if is_probe(request.path) else _log.info
     members = msgspec.structs.asdict(request) | {"subject_id": request.subject_id and str(request.subject_id)}
+    for name in ("timestamp", "level", "event"):
+        del members[name]  # The pipeline adds its own.
     log("request", **{name: value for name, value in members.items() if value is not UNSET})
