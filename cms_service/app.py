@@ -12,10 +12,10 @@ from cms_service.api import (
     DEPENDENCIES,
     EXCEPTION_HANDLERS,
     ApiDocument,
-    AuthenticationMiddleware,
+    Authentication,
     AuthzenConfigurationController,
+    DirectGuards,
     Envelope,
-    Guarding,
     HealthController,
     HomeController,
     HomePage,
@@ -76,6 +76,7 @@ from cms_service.services import (
     Introspector,
     KeyUsage,
     Readiness,
+    RecognisedCallers,
     RefreshService,
     RefusalRecorder,
     SignInService,
@@ -138,19 +139,20 @@ def create_app(
     throttle = SignInThrottle(ThrottleRepository(fast_lane), throttle_key(settings), settings.throttle_network_failures)
     token_reader = AccessTokenReader(key_ring, access_tokens, clock)
     key_usage = KeyUsage(credentials, clock)
-    authenticator = CredentialAuthenticator(token_reader, access_reader, key_usage)
+    recognised = RecognisedCallers(memory, token_reader, clock)
+    authenticator = CredentialAuthenticator(token_reader, access_reader, key_usage, recognised)
     clients = ClientService(credentials, key_usage, issuer)
     directory = UserDirectory(DirectoryRepository(fast_lane))
-    authentication = AuthenticationMiddleware(authenticator)
     # Connections of its own: what is checked again holds locks, for which those of the fast lane may be waiting.
     recheck_lane = FastLane(settings, primary, tracing, limit=RECHECK_CONNECTIONS, purpose="cms-service recheck")
-    readmission = make_readmission(recheck_lane, memory, token_reader, key_usage)
+    readmission = make_readmission(recheck_lane, memory, token_reader, key_usage, recognised)
     housekeeper = Housekeeper(work, settings.housekeeping_seconds, clock)
     observe_state(
         metrics,
         pools={"work": pool_of(engine), "fast_lane": fast_lane},
         hasher=hasher,
         memory=memory,
+        recognised=recognised,
         keeper=cache_keeper,
         tokens=token_reader,
         housekeeper=housekeeper,
@@ -193,13 +195,13 @@ def create_app(
         ],
         dependencies=DEPENDENCIES,
         response_class=JsonResponse,
-        middleware=[authentication],
+        guards=[Authentication(authenticator)],
         before_request=StrictInput(password_policy, readmission),
         after_exception=[RefusalAudit(RefusalRecorder(work)), RefusalMetrics(metrics)],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
-        plugins=[ApiDocument(), Guarding()],
+        plugins=[ApiDocument(), DirectGuards()],
         logging_config=None,
         lifespan=[lifespan],
         state=State(
@@ -233,11 +235,16 @@ def create_app(
 
 
 def make_readmission(
-    lane: FastLane, memory: AccessMemory, token_reader: AccessTokenReader, key_usage: KeyUsage
+    lane: FastLane,
+    memory: AccessMemory,
+    token_reader: AccessTokenReader,
+    key_usage: KeyUsage,
+    recognised: RecognisedCallers,
 ) -> Readmission:
     """Authenticates as requests are authenticated, but reads on the connections of `lane`."""
     reader = AccessReader(memory, SubjectRepository(lane), CredentialRepository(lane))
-    return Readmission(AuthenticationMiddleware(CredentialAuthenticator(token_reader, reader, key_usage)).authenticate)
+    authenticator = CredentialAuthenticator(token_reader, reader, key_usage, recognised)
+    return Readmission(Authentication(authenticator))
 
 
 async def end_tasks(tasks: Collection[asyncio.Task[None]]) -> None:

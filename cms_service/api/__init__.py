@@ -1,14 +1,14 @@
 """HTTP and nothing else."""
 
-from cms_service.api.authentication import AuthenticationMiddleware
+from cms_service.api.authentication import Authentication
 from cms_service.api.authzen_configuration import AuthzenConfigurationController
 from cms_service.api.cors import cors_config
 from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
-from cms_service.api.guarding import Guarding
 from cms_service.api.health import HealthController
 from cms_service.api.home_page import HomeController, HomePage
 from cms_service.api.json_response import JsonResponse
+from cms_service.api.litestar_seam import DirectGuards
 from cms_service.api.metrics import MetricsController, MetricsPage
 from cms_service.api.openapi import ApiDocument
 from cms_service.api.problem_pages import problem_index, problem_page
@@ -23,10 +23,10 @@ __all__ = [
     "DEPENDENCIES",
     "EXCEPTION_HANDLERS",
     "ApiDocument",
-    "AuthenticationMiddleware",
+    "Authentication",
     "AuthzenConfigurationController",
+    "DirectGuards",
     "Envelope",
-    "Guarding",
     "HealthController",
     "HomeController",
     "HomePage",

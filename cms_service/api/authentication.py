@@ -1,8 +1,10 @@
 """From the credential on the request to the principal on the connection."""
 
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope
 
 from cms_service.api.client_authentication import BASIC, authorization_values, client_in_header, credentials_in
 from cms_service.api.on_behalf_of import is_honoured, user_tokens_of
@@ -14,17 +16,17 @@ OPTIONAL = "optional_credential"
 """Key of `opt`: a credential that does not verify counts as none."""
 
 
-class AuthenticationMiddleware(ASGIMiddleware):
-    """Verifies the bearer token (RFC 6750 §2.1). A request without one goes on as nobody's; guards decide about it."""
+class Authentication:
+    """Verify the bearer token (RFC 6750, section 2.1), as the first guard of every route.
 
-    scopes = (ScopeType.HTTP,)
+    A request without one goes on as nobody's; the guards that follow decide about it.
+    """
 
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        await self.authenticate(scope)
-        await next_app(scope, receive, send)
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        await self.authenticate(connection.scope)
 
     async def authenticate(self, scope: Scope) -> None:
         """Puts the principal on the connection, or None where there is no credential.

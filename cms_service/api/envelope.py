@@ -8,14 +8,15 @@ import msgspec
 import structlog
 from litestar import Litestar
 from litestar.enums import ScopeType
-from litestar.exceptions import MethodNotAllowedException, NotFoundException
-from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Message, Receive, Scope, Send
-from litestar.utils import normalize_path
+from litestar.exceptions import NotFoundException
+from litestar.types import HTTPScope, LifeSpanReceive, LifeSpanScope, LifeSpanSend, Receive, Scope, Send
 from msgspec import UNSET
 
+from cms_service.api.answer_headers import AnswerHeaders
 from cms_service.api.base_path import base_path_of, metadata_paths, put_base_path
 from cms_service.api.conditional import unless_known
-from cms_service.api.deprecation import deprecation_headers
+from cms_service.api.exchange import Exchange
+from cms_service.api.litestar_seam import find_route
 from cms_service.api.problems import (
     PROBLEM_MEDIA_TYPE,
     complete_allow,
@@ -26,10 +27,10 @@ from cms_service.api.problems import (
 )
 from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
 from cms_service.api.request_origin import origin_in, with_origin
-from cms_service.api.unread_body import UnreadBody
 from cms_service.core.config import Settings
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError, ValidationFailed, Violation
 from cms_service.core.observability import LoggedRequest, Metrics, RequestSpan, Tracing, is_probe, request_logger
+from cms_service.core.security import Principal
 
 # No address of the service needs an escape, an empty segment or a dot segment. Each would be a second spelling of a
 # path, which a proxy in front of us may read in another way than we do. One slash at the end is forgiven.
@@ -56,14 +57,12 @@ class Envelope:
         self.litestar = litestar
         self._requests = RequestMetrics(metrics or Metrics())
         self._tracing = tracing
-        self._has_to_leave = has_to_leave
         self._is_development = settings.is_development
         self._trusted_proxies = settings.trusted_proxies
         self._base_path = base_path_of(settings.public_url)
         self._metadata_paths = metadata_paths(self._base_path)
         self._log_request = request_logger(settings)
-        self._default_headers = _default_headers(is_https=settings.public_url.startswith("https://"))
-        self._depends_on_origin = bool(settings.cors_origins)
+        self._headers = AnswerHeaders(settings, has_to_leave)
 
     async def __call__(
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
@@ -76,53 +75,44 @@ class Envelope:
     async def _exchange(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
         put_base_path(scope, self._base_path)
+        exchange = Exchange(scope, receive, send, self._headers)
         method: str = scope["method"]
-        request_id = origin_in(scope).request_id
-        status: int | None = None
-        body = UnreadBody(scope, receive)
-
-        async def send_enveloped(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                own = [*message["headers"], *deprecation_headers(scope)]
-                message["headers"] = self._complete(own, request_id)
-                if status >= 400:
-                    await body.drain()
-            elif message["type"] == "http.response.body" and method == "HEAD":
-                message["body"] = b""
-            await send(message)
-
-        self._requests.in_progress += 1
-        structlog.contextvars.bind_contextvars(request_id=request_id)
         span: RequestSpan | None = None
+        self._requests.in_progress += 1
+        structlog.contextvars.bind_contextvars(request_id=origin_in(scope).request_id)
         try:
-            span = self._begin_span(scope, request_id)
-            await self._answer(scope, body.receive, send_enveloped)
+            span = self._begin_span(scope)
+            await self._answer(scope, exchange.receive, exchange.send)
         except Exception:
             _log.exception("escaped_exception")
-            if status is not None:
+            if exchange.status is not None:
                 raise
-            await _refuse(InternalError(), scope, send_enveloped)
+            await _refuse(InternalError(), scope, exchange.send)
         finally:
-            seconds = time.perf_counter() - started_at
-            path, known = scope.get("path_template", UNMATCHED), known_method(method)
             self._requests.in_progress -= 1
-            self._requests.ended(known, path, status, seconds)
-            self._log_request(
-                LoggedRequest(
-                    method=known,
-                    path=self._logged_path(scope) if path == UNMATCHED else path,
-                    status=status,
-                    code=noted_refusal(scope),
-                    duration_ms=round(seconds * 1000, 2),
-                    subject_id=getattr(scope.get("user"), "subject_id", None),
-                    request_id=request_id,
-                    trace_id=span.trace_id if span else UNSET,
-                )
+            self._record(scope, known_method(method), exchange.status, time.perf_counter() - started_at, span)
+
+    def _record(
+        self, scope: HTTPScope, method: str, status: int | None, seconds: float, span: RequestSpan | None
+    ) -> None:
+        """Tell metrics, log and trace about a request that has ended."""
+        path = scope.get("path_template", UNMATCHED)
+        self._requests.ended(method, path, status, seconds)
+        principal: Principal | None = scope.get("user")
+        self._log_request(
+            LoggedRequest(
+                method=method,
+                path=self._logged_path(scope) if path == UNMATCHED else path,
+                status=status,
+                code=noted_refusal(scope),
+                duration_ms=round(seconds * 1000, 2),
+                subject_id=principal.subject_id if principal else None,
+                request_id=origin_in(scope).request_id,
+                trace_id=span.trace_id if span else UNSET,
             )
-            if span:
-                span.end(scope.get("path_template"), status)
+        )
+        if span:
+            span.end(scope.get("path_template"), status)
 
     def _logged_path(self, scope: HTTPScope) -> str:
         """Shows developers the short words of a path that no route matches; the rest may be a token or an id."""
@@ -131,10 +121,10 @@ class Envelope:
         segments = scope["path"].split("/", MOST_LOGGED_SEGMENTS)
         return "/".join(segment if _WORD.fullmatch(segment) else "…" for segment in segments)
 
-    def _begin_span(self, scope: HTTPScope, request_id: str) -> RequestSpan | None:
+    def _begin_span(self, scope: HTTPScope) -> RequestSpan | None:
         if self._tracing is None or is_probe(scope["path"]):
             return None
-        span = self._tracing.request(scope["method"], scope["headers"], request_id)
+        span = self._tracing.request(scope["method"], scope["headers"], origin_in(scope).request_id)
         structlog.contextvars.bind_contextvars(trace_id=span.trace_id)
         return span
 
@@ -164,42 +154,14 @@ class Envelope:
 
     async def _answer_options(self, scope: HTTPScope, send: Send) -> None:
         """Litestar's own answer stands behind the guards and forgets methods that other controllers add to a path."""
-        route = self.litestar.asgi_router.handle_routing
-        path = normalize_path(scope["path"])
         try:
-            scope["path_template"] = route(path=path, method="OPTIONS")[4]
-            route(path=path, method="no method at all")
-        except MethodNotAllowedException as error:
-            allow = complete_allow((error.headers or {})["allow"])
-            await send({"type": "http.response.start", "status": 204, "headers": [(b"allow", allow.encode())]})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            scope["path_template"], methods = find_route(self.litestar, scope["path"])
         except NotFoundException:
             await _refuse(NotFound(), scope, send)
-
-    def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-        present = {name.lower() for name, _ in headers}
-        headers += [header for header in self._default_headers if header[0] not in present]
-        headers.append((b"x-request-id", request_id.encode()))
-        # Litestar adds it for listed origins only. Without it, a shared cache would give them the answer to another
-        # request, which has no CORS headers.
-        if self._depends_on_origin and (b"vary", b"Origin") not in headers:
-            headers.append((b"vary", b"Origin"))
-        if self._has_to_leave():
-            headers.append((b"connection", b"close"))
-        return headers
-
-
-def _default_headers(*, is_https: bool) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"cache-control", b"no-store"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-        (b"cross-origin-opener-policy", b"same-origin"),
-        (b"cross-origin-resource-policy", b"same-origin"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"x-frame-options", b"DENY"),
-    ]
-    return [*headers, (b"strict-transport-security", b"max-age=31536000")] if is_https else headers
+        else:
+            headers = [(b"allow", complete_allow(methods).encode())]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _host_violation(scope: HTTPScope) -> Violation | None:

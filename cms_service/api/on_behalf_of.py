@@ -20,7 +20,7 @@ PARAMETER = {
     "none of these 401 is given: the request counts as one without a credential.",
     "schema": {"type": "string", "pattern": r"^[\x21-\x7e]+$"},
 }
-"""As `components/parameters` holds it. No handler declares it: `AuthenticationMiddleware` reads the header."""
+"""As `components/parameters` holds it. No handler declares it: `Authentication` reads the header."""
 _KEY = NAME.lower().encode()
 
 

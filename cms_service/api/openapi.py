@@ -174,7 +174,7 @@ class ApiDocument(InitPlugin, OpenAPISchemaPlugin, ReceiveRoutePlugin):
         return document
 
     def _add_on_behalf_of(self, document: dict[str, Any]) -> None:
-        """Declares the header where `AuthenticationMiddleware` reads it, once for all operations."""
+        """Declares the header where `Authentication` reads it, once for all operations."""
         document["components"]["parameters"] = {"OnBehalfOf": PARAMETER}
         for item in document["paths"].values():
             for operation in item.values():

@@ -32,6 +32,7 @@ from cms_service.services.permissions import PermissionService
 from cms_service.services.preconditions import Precondition, Versioned, entity_tag
 from cms_service.services.previews import Previewed, PreviewService
 from cms_service.services.readiness import Readiness
+from cms_service.services.recognition import RecognisedCallers
 from cms_service.services.revocation import RevocationService
 from cms_service.services.roles import RoleService
 from cms_service.services.server_checks import check_servers
@@ -89,6 +90,7 @@ __all__ = [
     "PublishedMetadata",
     "Question",
     "Readiness",
+    "RecognisedCallers",
     "RefreshService",
     "RefusalRecorder",
     "RevocationService",

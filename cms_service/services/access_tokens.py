@@ -35,13 +35,17 @@ class AccessTokenReader:
         """
         digest = sha256(token.encode()).digest()
         claims = self._verified.get(digest)
-        if claims is not None and self._still_counts(claims):
+        if claims is not None and self.still_counts(claims):
             self.hits += 1
             return claims
         self.misses += 1
         claims = await self._verify(token)
         self._remember(digest, claims)
         return claims
+
+    def still_counts(self, claims: UserClaims | ServiceClaims) -> bool:
+        """Whether a token that was verified before has not expired, and its key has not been retired."""
+        return claims.expires_at > self._clock.now().timestamp() and self._key_ring.knows(claims.key_id)
 
     def __len__(self) -> int:
         return len(self._verified)
@@ -51,9 +55,6 @@ class AccessTokenReader:
         if key is None:
             raise TokenInvalid
         return self._access_tokens.verify(token, key)
-
-    def _still_counts(self, claims: UserClaims | ServiceClaims) -> bool:
-        return claims.expires_at > self._clock.now().timestamp() and self._key_ring.knows(claims.key_id)
 
     def _remember(self, digest: bytes, claims: UserClaims | ServiceClaims) -> None:
         self._verified[digest] = claims

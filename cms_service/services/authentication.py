@@ -16,6 +16,7 @@ from cms_service.repositories import LiveApiKey
 from cms_service.services.access_reader import AccessReader
 from cms_service.services.access_tokens import AccessTokenReader
 from cms_service.services.key_usage import KeyUsage
+from cms_service.services.recognition import Caller, RecognisedCallers
 
 
 class Authenticator(Protocol):
@@ -40,26 +41,29 @@ class Authenticator(Protocol):
 
 
 class CredentialAuthenticator:
-    """Looks up on every request whether the credential counts and what its owner may do. See `Authenticator`."""
+    """Look up on every request whether the credential counts and what its owner may do. See `Authenticator`."""
 
     def __init__(
         self,
         access_tokens: AccessTokenReader,
         reader: AccessReader,
         key_usage: KeyUsage,
+        recognised: RecognisedCallers,
     ) -> None:
         self._access_tokens = access_tokens
         self._reader = reader
         self._key_usage = key_usage
+        self._recognised = recognised
 
     async def authenticate(self, credential: str) -> Principal:
         """See `Authenticator`."""
-        if credential.startswith(API_KEY_PREFIX):
-            return await self._by_api_key(credential)
-        claims = await self._access_tokens.read(credential)
-        if isinstance(claims, ServiceClaims):
-            return await self._by_service_token(claims)
-        return await self._by_session(claims)
+        principal = self._recognised.find(credential)
+        if principal is not None:
+            return principal
+        generation = self._recognised.generation
+        caller = await self._look_up(credential)
+        self._recognised.keep(credential, caller, generation)
+        return caller.principal
 
     async def authenticate_on_behalf(self, caller: Principal, user_token: str) -> Principal:
         """See `Authenticator`."""
@@ -69,7 +73,7 @@ class CredentialAuthenticator:
             claims = await self._access_tokens.read(user_token)
             if isinstance(claims, ServiceClaims):
                 raise TokenInvalid
-            user = await self._by_session(claims)
+            user = (await self._by_session(claims)).principal
         except TokenInvalid:
             raise TokenInvalid("X-On-Behalf-Of holds no access token of a user that counts.") from None
         except TokenExpired:
@@ -85,7 +89,15 @@ class CredentialAuthenticator:
             acting_service_id=caller.subject_id,
         )
 
-    async def _by_api_key(self, key: str) -> Principal:
+    async def _look_up(self, credential: str) -> Caller:
+        if credential.startswith(API_KEY_PREFIX):
+            return await self._by_api_key(credential)
+        claims = await self._access_tokens.read(credential)
+        if isinstance(claims, ServiceClaims):
+            return await self._by_service_token(claims)
+        return await self._by_session(claims)
+
+    async def _by_api_key(self, key: str) -> Caller:
         try:
             digest = digest_of_api_key(key)
         except ValueError:
@@ -94,19 +106,19 @@ class CredentialAuthenticator:
         if found is None:
             raise TokenInvalid("The API key is unknown or no longer counts.")
         self._key_usage.note(found.id)
-        return await self._of_key(found)
+        return await self._of_key(found, None)
 
-    async def _by_service_token(self, claims: ServiceClaims) -> Principal:
+    async def _by_service_token(self, claims: ServiceClaims) -> Caller:
         found = await self._reader.find_key_of_token(claims.api_key_id, claims.jti)
         if found is None or found.service_account_id != claims.service_account_id:
             raise TokenInvalid("The token was revoked, or its API key no longer counts.")
-        return await self._of_key(found)
+        return await self._of_key(found, claims)
 
-    async def _of_key(self, key: LiveApiKey) -> Principal:
+    async def _of_key(self, key: LiveApiKey, claims: ServiceClaims | None) -> Caller:
         rights = await self._reader.find_rights(SubjectType.service, key.service_account_id)
         if rights is None:
             raise TokenInvalid("The service account of this credential is not active.")
-        return Principal(
+        principal = Principal(
             subject_type=SubjectType.service,
             subject_id=key.service_account_id,
             permissions=narrowed(rights.everywhere, key.narrowed_to),
@@ -114,15 +126,16 @@ class CredentialAuthenticator:
             credential_id=key.id,
             narrowed_to=key.narrowed_to,
         )
+        return Caller(principal, min(key.expires_at.timestamp(), rights.until), claims)
 
-    async def _by_session(self, claims: UserClaims) -> Principal:
+    async def _by_session(self, claims: UserClaims) -> Caller:
         session = await self._reader.find_session(claims.session_id)
         if session is None or session.user_id != claims.user_id:
             raise TokenInvalid("The session of this token has ended.")
         rights = await self._reader.find_rights(SubjectType.user, claims.user_id)
         if rights is None:
             raise TokenInvalid("The account of this token is not active.")
-        return Principal(
+        principal = Principal(
             subject_type=SubjectType.user,
             subject_id=claims.user_id,
             permissions=rights.everywhere,
@@ -130,3 +143,4 @@ class CredentialAuthenticator:
             session_id=claims.session_id,
             authenticated_at=claims.authenticated_at,
         )
+        return Caller(principal, min(session.expires_at, rights.until), claims)

@@ -12,6 +12,7 @@ from cms_service.services.access_memory import AccessMemory
 from cms_service.services.access_tokens import AccessTokenReader
 from cms_service.services.cache_lease import CacheKeeper
 from cms_service.services.housekeeping import Housekeeper
+from cms_service.services.recognition import RecognisedCallers
 from cms_service.services.shelf import Shelf
 
 
@@ -37,6 +38,7 @@ def observe_state(  # noqa: PLR0913 - all that has a state
     pools: Mapping[str, ConnectionPool],
     hasher: PasswordHasher,
     memory: AccessMemory,
+    recognised: RecognisedCallers,
     keeper: CacheKeeper,
     tokens: AccessTokenReader,
     housekeeper: Housekeeper,
@@ -46,6 +48,7 @@ def observe_state(  # noqa: PLR0913 - all that has a state
         _observe_pool(metrics, name, pool)
     _observe_hasher(metrics, hasher)
     _observe_memory(metrics, memory, keeper)
+    _observe_shelf(metrics, "callers", recognised.callers)
     lookups = ("cms_token_cache_lookups", "Access tokens that were looked up among those verified before.")
     metrics.counter(*lookups, lambda: tokens.hits, outcome="hit")
     metrics.counter(*lookups, lambda: tokens.misses, outcome="miss")

@@ -24,6 +24,7 @@ from cms_service.services import (
     IntrospectionService,
     Introspector,
     KeyUsage,
+    RecognisedCallers,
     UserDirectory,
 )
 from tests.api.credentials import session_id_of
@@ -43,7 +44,8 @@ class Process:
         credentials = CredentialRepository(self._lane)
         tokens = AccessTokenReader(make_key_ring(settings, self._engine), AccessTokenCodec(public_url, 3600), clock)
         self.reader = AccessReader(memory, SubjectRepository(self._lane), credentials)
-        self.authenticator = CredentialAuthenticator(tokens, self.reader, KeyUsage(credentials, clock))
+        recognised = RecognisedCallers(memory, tokens, clock)
+        self.authenticator = CredentialAuthenticator(tokens, self.reader, KeyUsage(credentials, clock), recognised)
         directory = UserDirectory(DirectoryRepository(self._lane))
         issuer = create_app(settings).litestar.state["issuer"]
         self._introspector = Introspector(self.authenticator, tokens, credentials, directory, issuer)

@@ -28,6 +28,7 @@ from cms_service.services import (
     EvaluationService,
     KeyUsage,
     Question,
+    RecognisedCallers,
 )
 from tests.api import given, machines
 from tests.factories import unique, unique_email
@@ -68,7 +69,12 @@ class Process:
         credentials = CredentialRepository(lane)
         self.reader = AccessReader(self.memory, SubjectRepository(lane), credentials)
         self.decisions = DecisionPoint(self.reader)
-        self.authenticator = CredentialAuthenticator(tokens, self.reader, KeyUsage(credentials, SystemClock()))
+        self.authenticator = CredentialAuthenticator(
+            tokens,
+            self.reader,
+            KeyUsage(credentials, SystemClock()),
+            RecognisedCallers(self.memory, tokens, SystemClock()),
+        )
 
     async def count(self, act: Awaitable[object]) -> int:
         """How many statements it takes, even where it is refused."""

@@ -7,7 +7,11 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 import msgspec
-from litestar.types import ASGIApp, Scope
+from litestar.types import ASGIApp
+
+from cms_service.api import Authentication
+from cms_service.core.exceptions import TokenInvalid
+from cms_service.core.security import Principal
 
 
 class End(Enum):
@@ -36,8 +40,17 @@ class Answer(msgspec.Struct):
         return found
 
 
-async def authenticate_nobody(_: Scope) -> None:
-    """What an application without accounts does about its callers."""
+class NoAccounts:
+    """An authenticator of an application without accounts. See `Authenticator`."""
+
+    async def authenticate(self, credential: str) -> Principal:
+        raise TokenInvalid(credential)
+
+    async def authenticate_on_behalf(self, caller: Principal, user_token: str) -> Principal:
+        raise TokenInvalid(f"{caller} {user_token}")
+
+
+NOBODY = Authentication(NoAccounts())
 
 
 async def exchange(
@@ -95,4 +108,5 @@ async def exchange(
     }
     await cast(ASGIApp, app)(cast(Any, scope), cast(Any, receive), cast(Any, send))
     assert not goes_on
+    await asyncio.sleep(0)  # The line that is logged of a request is written at the end of the turn.
     return answer

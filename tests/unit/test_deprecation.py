@@ -14,7 +14,7 @@ from cms_service.core.exceptions import InvalidRequest, NotFound
 from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated
 from cms_service.schemas import AccessPreview, ChangedGrants, FoundAction
 from cms_service.services import Previewed
-from tests.unit.asgi import authenticate_nobody, exchange
+from tests.unit.asgi import NOBODY, exchange
 from tests.unit.settings import edge_settings
 
 KNOWN = UUID("0190c8a0-4b1e-7c3f-9d2a-6e5f4a3b2c1d")
@@ -67,7 +67,7 @@ def app() -> Envelope:
     litestar = Litestar(
         [get_thing, list_things, find_thing, try_thing, HealthController],
         plugins=[ApiDocument()],
-        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         state=State({}),

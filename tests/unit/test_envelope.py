@@ -25,7 +25,7 @@ from cms_service.core.exceptions import (
     TokenExpired,
 )
 from cms_service.core.security import PasswordPolicy, RequestOrigin
-from tests.unit.asgi import authenticate_nobody, exchange
+from tests.unit.asgi import NOBODY, exchange
 from tests.unit.settings import edge_settings
 
 ID = UUID("0190c8a0-7a1b-7c3d-8e4f-00000000000a")
@@ -85,7 +85,7 @@ def build(**overrides: Any) -> Envelope:
     settings = edge_settings(**overrides)
     litestar = Litestar(
         [ThingController, OtherController, FaultyController, HealthController],
-        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         cors_config=cors_config(settings),
         openapi_config=None,

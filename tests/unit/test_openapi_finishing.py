@@ -18,7 +18,7 @@ from cms_service.api.openapi_nodes import tell_defaults
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EmailTaken, NameTaken, RateLimited
 from cms_service.core.security import PUBLIC, PasswordPolicy, authenticated, requires
-from tests.unit.asgi import authenticate_nobody, exchange
+from tests.unit.asgi import NOBODY, exchange
 from tests.unit.settings import edge_settings
 
 T = TypeVar("T")
@@ -125,7 +125,7 @@ def build() -> Envelope:
     litestar = Litestar(
         [ThingController, HealthController],
         plugins=[ApiDocument()],
-        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
         state=State({}),

@@ -16,7 +16,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from cms_service.api import EXCEPTION_HANDLERS, Envelope, Readmission, StrictInput, strict_input, unread_body
 from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.security import PasswordPolicy
-from tests.unit.asgi import Answer, End, authenticate_nobody, exchange
+from tests.unit.asgi import NOBODY, Answer, End, exchange
 from tests.unit.settings import edge_settings
 
 ID = "0190c8a0-7a1b-7c3d-8e4f-00000000000a"
@@ -146,7 +146,7 @@ async def probe(limit: Limit = 20) -> dict[str, int]:
 def app() -> Envelope:
     litestar = Litestar(
         [ThingController, probe],
-        before_request=StrictInput(PasswordPolicy(15), Readmission(authenticate_nobody)),
+        before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=65_536,
         openapi_config=None,
