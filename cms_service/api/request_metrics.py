@@ -28,6 +28,7 @@ class RequestMetrics:
 
     def __init__(self, metrics: Metrics) -> None:
         self.in_progress = 0
+        self._metrics = metrics
         metrics.gauge("cms_http_requests_in_progress", "Requests that are being answered.", lambda: self.in_progress)
         self._durations = metrics.durations(
             "cms_http_request_duration_seconds",
@@ -51,7 +52,7 @@ class RequestMetrics:
         observe(seconds)
 
     def _observer(self, method: str, path: str, status: int | None) -> Callable[[float], None]:
-        observe = self._durations.labels(method, path, str(status or "unanswered")).observe
+        observe = self._metrics.tallied(self._durations.labels(method, path, str(status or "unanswered")))
         if (method, path) != SIGN_IN:
             return observe
         sign_ins = self._sign_ins.labels(_sign_in_outcome(status))

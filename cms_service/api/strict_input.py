@@ -1,6 +1,5 @@
 """Refuses input that breaks its contract, before dependencies run, and names every fault in one answer."""
 
-import asyncio
 import re
 import time
 from collections.abc import Iterator
@@ -12,17 +11,16 @@ from uuid import UUID
 import msgspec
 from litestar import Request
 from litestar.enums import RequestEncodingType
-from litestar.exceptions import InternalServerException
 from litestar.handlers import HTTPRouteHandler
-from litestar.utils.scope.state import ScopeState
 from msgspec import inspect as types
 
 from cms_service.api.input_plan import Body, InputPlan, Parameter, plan_for
+from cms_service.api.litestar_seam import keep_form, keep_json
 from cms_service.api.readmission import Readmission
+from cms_service.api.request_body import BodyReader
 from cms_service.api.strict_json import parse_json
 from cms_service.api.violations import quoted, violations_of
 from cms_service.core.exceptions import (
-    MalformedJson,
     NotFound,
     PreconditionRequired,
     UnsupportedContentEncoding,
@@ -36,7 +34,6 @@ STRICT_QUERY_BELOW = "/api/"
 """Routes below this path refuse query parameters that they do not declare. All others ignore them: caches, monitors and
 links add parameters of their own to the addresses of probes, metadata and pages."""
 MOST_VIOLATIONS = 100
-BODY_TIMEOUT_SECONDS = 10
 LONGEST_TRUST_SECONDS = 0.1
 """When a body takes longer to arrive, the caller is looked at once more."""
 OWN_WORDS = ("email", "display_name")
@@ -56,6 +53,7 @@ class StrictInput:
     def __init__(self, password_policy: PasswordPolicy, readmission: Readmission) -> None:
         self._password_policy = password_policy
         self._readmission = readmission
+        self._bodies = BodyReader()
         self._plans: dict[HTTPRouteHandler, InputPlan] = {}
 
     async def __call__(self, request: Request[Any, Any, Any]) -> None:
@@ -78,7 +76,7 @@ class StrictInput:
             violations += _header_violations(request, plan.headers)
         if plan.body is not None:
             started_at = time.monotonic()
-            value, found = await _read_body(request, plan.body)
+            value, found = await self._read_body(request, plan.body)
             if time.monotonic() - started_at > LONGEST_TRUST_SECONDS:
                 await self._readmission.readmit(request)
             violations += islice(found, MOST_VIOLATIONS)
@@ -88,6 +86,10 @@ class StrictInput:
             raise ValidationFailed(*violations)
         if b"if-match" in plan.headers and plan.headers[b"if-match"].is_required and "if-match" not in request.headers:
             raise PreconditionRequired
+
+    async def _read_body(self, request: Request[Any, Any, Any], declared: Body) -> tuple[Any, Iterator[Violation]]:
+        _require_no_coding(request)
+        return _decode(request, declared, await self._bodies.read(request))
 
     async def _password_violations(
         self, body: dict[str, Any], declared: Body, found: list[Violation]
@@ -174,18 +176,18 @@ def _require_no_coding(request: Request[Any, Any, Any]) -> None:
             raise UnsupportedContentEncoding("Send the body as it is, without Content-Encoding.")
 
 
-async def _read_body(request: Request[Any, Any, Any], declared: Body) -> tuple[Any, Iterator[Violation]]:
+def _media_type_of(request: Request[Any, Any, Any]) -> str | None:
+    """What the header Content-Type says; None where it says nothing that the service reads."""
+    text = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"").decode("latin-1")
+    media_type = _MEDIA_TYPE.fullmatch(text)
+    return media_type[1].lower() if media_type else None
+
+
+def _decode(request: Request[Any, Any, Any], declared: Body, body: bytes) -> tuple[Any, Iterator[Violation]]:
     """The body, if it is JSON, and all that is wrong with it."""
-    _require_no_coding(request)
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-            body = await request.body()
-    except (InternalServerException, TimeoutError):
-        raise MalformedJson("The body did not arrive.") from None
     if not body:
         return None, iter([Violation("", "missing", "A body is required.")] if declared.is_required else [])
-    media_type = _MEDIA_TYPE.fullmatch(request.headers.get("content-type", ""))
-    if media_type is None or media_type[1].lower() != declared.media_type:
+    if _media_type_of(request) != declared.media_type:
         raise UnsupportedMediaType(f"The body must be {declared.media_type}.")
     if declared.media_type == RequestEncodingType.URL_ENCODED:
         return None, _read_form(request, declared, body)
@@ -196,7 +198,7 @@ async def _read_body(request: Request[Any, Any, Any], declared: Body) -> tuple[A
         decoded = msgspec.convert(value, declared.annotation)
     except msgspec.ValidationError:
         return value, _all_violations(value, declared)
-    ScopeState.from_scope(request.scope).json = decoded
+    keep_json(request, decoded)
     is_enough = not declared.is_read_laxly and _LAX_CHARACTER.search(body) is None
     return value, iter(()) if is_enough else violations_of(value, declared.type, "")
 
@@ -208,8 +210,7 @@ def _read_form(request: Request[Any, Any, Any], declared: Body, body: bytes) -> 
     except ValueError:
         return iter([Violation("", "malformed", "The body is not percent-encoded UTF-8.")])
     form = {name: texts[0] for name, texts in values.items()}
-    # Litestar would parse the body again and keep it in a process-wide cache, with the secrets in it.
-    ScopeState.from_scope(request.scope).form = form  # type: ignore[assignment]
+    keep_form(request, form)
     repeated = [name for name in declared.members if len(values.get(name, ())) > 1]
     duplicates = [Violation(f"/{quoted(name)}", "duplicate", "It is given more than once.") for name in repeated]
     return chain(duplicates, violations_of(form, declared.type, ""))

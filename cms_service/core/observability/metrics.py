@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -36,12 +37,40 @@ class Page(msgspec.Struct, frozen=True):
     media_type: str
 
 
+class Tally:
+    """Count durations in a list, and add them to a histogram when its numbers are wanted.
+
+    To observe them one by one writes to shared memory twice, which takes 2 µs a request.
+    """
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self._bounds: Sequence[float] = histogram._upper_bounds  # noqa: SLF001 - the library adds none up
+        self._counts = [0] * len(self._bounds)
+        self._seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count a duration in its bucket."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._seconds += seconds
+
+    def add_up(self) -> None:
+        """Add what was counted since the last time."""
+        counts, self._counts = self._counts, [0] * len(self._bounds)
+        seconds, self._seconds = self._seconds, 0.0
+        if seconds:
+            self._histogram._sum.inc(seconds)  # noqa: SLF001
+        for bucket, count in zip(self._histogram._buckets, counts, strict=True):  # noqa: SLF001
+            if count:
+                bucket.inc(count)
+
+
 class Metrics:
     """One for each process.
 
     What happens is counted as it happens. What is so, such as the length of a queue, is read every second and when
-    this process is asked. Workers share what they have in files of one directory, which outlives them: a counter does
-    not fall when its worker dies. Without a directory there is this process alone.
+    this process is asked, and tallies are added up then. Workers share what they have in files of one directory, which
+    outlives them: a counter does not fall when its worker dies. Without a directory there is this process alone.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
@@ -97,6 +126,12 @@ class Metrics:
     ) -> Histogram:
         """What is observed in seconds when it happens."""
         return Histogram(name, description, labels, buckets=buckets, registry=self._registry)
+
+    def tallied(self, histogram: Histogram) -> Callable[[float], None]:
+        """Return a function that observes seconds for the histogram, for use on every request. See `Tally`."""
+        tally = Tally(histogram)
+        self._refreshers.append(tally.add_up)
+        return tally.observe
 
     def refresh(self) -> None:
         """What is read is what it is now."""
