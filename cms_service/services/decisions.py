@@ -58,8 +58,14 @@ class DecisionPoint:
 
     async def judge_of(self, subject_type: str, subject_id: str) -> Judge:
         """Decides many questions about the same subject, as of now."""
-        subject = await self.find_subject(subject_type, subject_id)
-        rights = None if subject is None else await self._reader.find_rights(*subject)
+        kind = _SUBJECT_TYPES.get(subject_type)
+        if kind is None:
+            return Judge(None, self._reader)
+        known = _uuid(subject_id)
+        rights = None if known is None else await self._reader.find_rights(kind, known)
+        if rights is None:
+            named = await self._find_named(kind, subject_id, known)
+            rights = None if named is None else await self._reader.find_rights(kind, named)
         return Judge(rights, self._reader)
 
     async def find_subject(self, subject_type: str, subject_id: str) -> tuple[SubjectType, UUID] | None:
@@ -70,9 +76,12 @@ class DecisionPoint:
         known = _uuid(subject_id)
         if known is not None and await self._reader.find_rights(kind, known) is not None:
             return kind, known
-        # Other systems, too, may call their users by UUIDs.
-        found = await self._reader.find_id(kind, _canonical(kind, subject_id), known) or known
+        found = await self._find_named(kind, subject_id, known) or known
         return None if found is None else (kind, found)
+
+    async def _find_named(self, kind: SubjectType, name: str, known: UUID | None) -> UUID | None:
+        """The account of which this is another name than its id. Other systems, too, may call their users by UUIDs."""
+        return await self._reader.find_id(kind, _canonical(kind, name), known)
 
 
 def _uuid(text: str) -> UUID | None:
