@@ -16,7 +16,8 @@ from cms_service.cli.observing import Observing, observing
 from cms_service.cli.serving import load_application
 from cms_service.core.config import Settings
 from cms_service.core.security import requires
-from tests.benchmarks.limits import GREETING, Greeting, serve
+from tests.benchmarks.bare_schemas import Greeting
+from tests.benchmarks.limits import GREETING, serve
 
 
 @get("/guarded", guards=[requires("users:read")], include_in_schema=False)

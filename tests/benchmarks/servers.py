@@ -17,6 +17,7 @@ import psutil
 
 from cms_service.core.config import Settings, load_settings
 from cms_service.core.database import driver_url
+from tests.benchmarks.without import DEVELOPMENT, SERVICE
 from tests.processes import workers_of
 
 ROOT = Path(__file__).parents[2]
@@ -81,7 +82,7 @@ def service_settings(database_url: str) -> Settings:
 def serving_service(database_url: str, log: IO[bytes], workers: int = 1) -> Iterator[Server]:
     port = _free_port()
     environment = service_environment(database_url, port, workers)
-    with _serving(["-m", "cms_service", "serve"], environment, port, "/health/ready", log) as server:
+    with _serving(["cms_service", "serve"], DEVELOPMENT, environment, port, "/health/ready", log) as server:
         yield server
 
 
@@ -89,26 +90,33 @@ def serving_service(database_url: str, log: IO[bytes], workers: int = 1) -> Iter
 def serving_guarded(database_url: str, log: IO[bytes]) -> Iterator[Server]:
     """The service with one route more."""
     port = _free_port()
-    command = ["-m", "tests.benchmarks.guarded", str(port)]
-    with _serving(command, service_environment(database_url, port), port, "/health/ready", log) as server:
+    command = ["tests.benchmarks.guarded", str(port)]
+    environment = service_environment(database_url, port)
+    with _serving(command, DEVELOPMENT, environment, port, "/health/ready", log) as server:
         yield server
 
 
 @contextmanager
 def serving_limits(database_url: str, log: IO[bytes]) -> Iterator[Server]:
     port = _free_port()
-    command = ["-m", "tests.benchmarks.limits", str(port), driver_url(database_url)]
-    with _serving(command, {}, port, "/plain", log) as server:
+    command = ["tests.benchmarks.limits", str(port), driver_url(database_url)]
+    with _serving(command, (*DEVELOPMENT, *SERVICE), {}, port, "/plain", log) as server:
         yield server
 
 
 @contextmanager
 def _serving(
-    arguments: Sequence[str], environment: Mapping[str, str], port: int, path: str, log: IO[bytes]
+    command: Sequence[str],
+    absent: Sequence[str],
+    environment: Mapping[str, str],
+    port: int,
+    path: str,
+    log: IO[bytes],
 ) -> Iterator[Server]:
+    """Run the module that `command` begins with, without the packages that are `absent`."""
     started_at = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, *arguments],
+        [sys.executable, "-m", "tests.benchmarks.without", ",".join(absent), *command],
         cwd=ROOT,
         env={"PATH": os.defpath, **environment},
         stdout=log,
