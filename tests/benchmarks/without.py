@@ -15,7 +15,7 @@ SERVICE = ("advanced_alchemy", "dotenv", "opentelemetry", "sqlalchemy")
 
 def main() -> None:
     packages, module, *arguments = sys.argv[1:]
-    for package in packages.split(","):
+    for package in filter(None, packages.split(",")):
         sys.modules[package] = None  # type: ignore[assignment]  # Now its import fails.
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

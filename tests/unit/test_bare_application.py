@@ -1,9 +1,6 @@
 """The bare application of the benchmarks is a fair thing to compare the service with."""
 
-import os
 import re
-import subprocess
-import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -15,29 +12,18 @@ from msgspec import inspect
 from cms_service import schemas
 from tests.benchmarks import bare_schemas, limits
 from tests.benchmarks.without import DEVELOPMENT, SERVICE
+from tests.programs import imported_by
 
 ROOT = Path(__file__).parents[2]
 BARE = {"anyio", "asyncpg", "granian", "litestar", "msgspec", "multidict", "multipart", "pyyaml", "sniffio", "uvloop"}
 """Litestar with what it brings along, asyncpg and granian with its event loop."""
-PRINT_IMPORTED = "import sys; print(*(name for name, module in sys.modules.items() if module))"
-MAKE_BARE = f"from tests.benchmarks.limits import create_limits; create_limits('postgresql://'); {PRINT_IMPORTED}"
-MAKE_SERVICE = f"""
+MAKE_BARE = "from tests.benchmarks.limits import create_limits; create_limits('postgresql://')"
+MAKE_SERVICE = """
 from cms_service import cli
 from cms_service.app import create_app
 from tests.unit.settings import edge_settings
-create_app(edge_settings()); {PRINT_IMPORTED}
+create_app(edge_settings())
 """
-
-
-def imported_by(program: str, tmp_path: Path, *absent: str) -> set[str]:
-    """The modules that are there once the program has run without the packages that are absent."""
-    (tmp_path / "program.py").write_text(program)
-    command = [sys.executable, "-m", "tests.benchmarks.without", ",".join(absent), "program"]
-    environment = {"PATH": os.defpath, "PYTHONPATH": str(tmp_path)}
-    ended = subprocess.run(  # noqa: S603 - our own words
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
-    )
-    return set(ended.stdout.split())
 
 
 def distributions_of(modules: set[str]) -> set[str]:
