@@ -1,7 +1,6 @@
 """The command `cms-service` and how its failures are told."""
 
 import rich_click as click
-from alembic.util import CommandError
 
 from cms_service.cli.administration import create_admin, lift_account_throttle, migrate, reset_account_password
 from cms_service.cli.console import DATABASE_ERRORS, EXIT_CONFIGURATION, EXIT_FAILURE, fail, reason_of
@@ -11,7 +10,7 @@ from cms_service.cli.keys import keys
 from cms_service.cli.machines import service_accounts
 from cms_service.cli.serving import serve
 from cms_service.core.database import translate_error
-from cms_service.core.exceptions import ConfigurationError, Conflict, ServiceError
+from cms_service.core.exceptions import ConfigurationError, Conflict, MigrationRefused, ServiceError
 
 
 def main() -> None:
@@ -22,7 +21,7 @@ def main() -> None:
         fail(str(error), EXIT_CONFIGURATION)
     except ServiceError as error:
         fail(error.detail, EXIT_FAILURE)
-    except CommandError as error:
+    except MigrationRefused as error:
         fail(str(error), EXIT_FAILURE)
     except DATABASE_ERRORS as error:
         meaning = translate_error(error)

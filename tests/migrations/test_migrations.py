@@ -8,15 +8,18 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from cms_service.core.database import (
+    alembic_commands,
     current_revision,
     downgrade,
     head_revision,
     is_current,
     migration_connection,
     migrations,
+    revisions,
     upgrade,
 )
 from tests.eventually import eventually
@@ -75,10 +78,10 @@ def add_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
         last = name
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_directory", lambda: directory)
+        for module in (alembic_commands, revisions):
+            patch.setattr(module, "migrations_directory", lambda: directory)
         yield add
-    for cached in (migrations.head_revision, migrations._known_revisions):
-        cached.cache_clear()
+    revisions.known_revisions.cache_clear()
 
 
 async def objects(database: Database) -> list[str]:
@@ -91,7 +94,7 @@ async def objects(database: Database) -> list[str]:
 
 async def test_models_are_what_the_migrations_make(migrated: Database) -> None:
     async with migration_connection(migrated.url) as connection:
-        await connection.run_sync(lambda sync: command.check(migrations._config(sync)))
+        await connection.run_sync(lambda sync: command.check(alembic_commands.config_for(sync)))
 
 
 async def test_downgrade_to_base_leaves_nothing(migrated: Database) -> None:
@@ -156,9 +159,9 @@ async def test_index_is_completed_when_its_migration_was_interrupted(empty: Data
 
 
 async def test_every_revision_can_be_undone_and_done_again(empty: Database) -> None:
-    revisions = [script.revision for script in migrations._scripts().walk_revisions()][::-1]
+    known = revisions.known_revisions()
     before: list[str] = []
-    for revision, previous in zip(revisions, ["base", *revisions], strict=False):
+    for revision, previous in zip(known, ["base", *known], strict=False):
         await asyncio.to_thread(upgrade, empty.url, revision)
         after = await objects(empty)
         await asyncio.to_thread(downgrade, empty.url, previous)
@@ -248,8 +251,16 @@ async def test_database_of_a_later_version_is_left_alone(migrated: Database) -> 
     assert await asyncio.to_thread(current_revision, migrated.url) == "of_the_future"
 
 
+async def test_revisions_are_those_of_alembic_when_their_files_are_read(migrated: Database) -> None:
+    async with migration_connection(migrated.url) as connection:
+        config = await connection.run_sync(alembic_commands.config_for)
+
+    walked = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert list(revisions.known_revisions()) == walked[::-1]
+
+
 def test_only_an_earlier_revision_is_not_current() -> None:
-    earlier = [script.revision for script in migrations._scripts().walk_revisions()][1:]
+    *earlier, _ = revisions.known_revisions()
 
     assert is_current(head_revision())
     assert is_current("of_the_future")

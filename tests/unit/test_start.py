@@ -2,7 +2,12 @@
 
 from pathlib import Path
 
-from tests.programs import output_of
+import pytest
+
+from tests.benchmarks.without import DEVELOPMENT
+from tests.programs import imported_by, output_of
+
+NOT_NEEDED = ("alembic", "mako")
 
 RUN_COMMAND = """
 import gc, sys
@@ -25,6 +30,12 @@ with observing() as seen:
 """
 
 
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """What a worker has imported once its application is made."""
+    return imported_by(LOAD_APPLICATION, tmp_path_factory.mktemp("loaded"), *DEVELOPMENT)
+
+
 def test_garbage_is_collected_again_when_the_commands_are_imported(tmp_path: Path) -> None:
     *_, is_enabled, frozen = output_of(RUN_COMMAND, tmp_path).split()
 
@@ -37,3 +48,9 @@ def test_garbage_is_collected_again_when_a_worker_has_made_its_application(tmp_p
 
     assert is_enabled == "True"
     assert int(frozen) > 100_000
+
+
+@pytest.mark.parametrize("package", NOT_NEEDED)
+def test_package_is_not_imported_when_the_first_request_does_not_need_it(package: str, loaded: set[str]) -> None:
+    assert "cms_service.app" in loaded
+    assert package not in loaded

@@ -8,20 +8,12 @@ from cms_service.core.database.errors import UNIQUENESS, is_answer, translate_er
 from cms_service.core.database.fast_lane import FastLane, Question, Statement
 from cms_service.core.database.inspection import ServerFacts, Unreachable, inspect_server
 from cms_service.core.database.keyset import Ordering, Position, Slice, Window, escape_like, fetch_slice
-from cms_service.core.database.migrations import (
-    current_revision,
-    downgrade,
-    head_revision,
-    is_current,
-    is_newer,
-    migration_connection,
-    pending_revisions,
-    upgrade,
-)
+from cms_service.core.database.migrations import current_revision, downgrade, migration_connection, upgrade
 from cms_service.core.database.partitioned_index import create_partitioned_index
 from cms_service.core.database.pool import ConnectionPool, pool_of
 from cms_service.core.database.primary import SERVER, OtherServerReached, Primary, StandbyReached, WrongServer
 from cms_service.core.database.readiness import DatabaseProbe
+from cms_service.core.database.revisions import head_revision, is_current, is_newer, pending_revisions
 from cms_service.core.database.running import direct_url, running_database
 from cms_service.core.database.tracing import trace_statements
 from cms_service.core.database.work import Propagation, Recheck, UnitOfWork, WorkFactory, unit_of_work

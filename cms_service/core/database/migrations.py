@@ -2,19 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import cache, partial
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from cms_service.core.database.connecting import connect_to_primary
+from cms_service.core.database.revisions import is_newer
 from cms_service.core.exceptions import ConfigurationError
 
 ADVISORY_LOCK_KEY = int.from_bytes(b"cms-migr")
@@ -32,6 +29,9 @@ def upgrade(url: str, revision: str = "head") -> None:
 
     Waits for another process that is migrating. A database that a later version has migrated stays as it is.
     Must be called outside an event loop.
+
+    Raises:
+        MigrationRefused: Alembic refuses, as where there is no such revision.
     """
 
     async def run() -> None:
@@ -40,7 +40,7 @@ def upgrade(url: str, revision: str = "head") -> None:
             if revision == "head" and is_newer(current):
                 logger.warning("the database is at revision %s, made by a later version; it stays there", current)
                 return
-            await connection.run_sync(_run_alembic, command.upgrade, revision)
+            await connection.run_sync(_run_alembic, "upgrade", revision)
             if revision == "head":
                 await connection.execute(
                     text("SELECT create_audit_partitions(:months)"), {"months": AUDIT_MONTHS_AHEAD}
@@ -51,11 +51,15 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 
 def downgrade(url: str, revision: str) -> None:
-    """The database is at an earlier revision; `base` is the empty database."""
+    """The database is at an earlier revision; `base` is the empty database.
+
+    Raises:
+        MigrationRefused: Alembic refuses, as where there is no such revision.
+    """
 
     async def run() -> None:
         async with migration_connection(url) as connection:
-            await connection.run_sync(_run_alembic, command.downgrade, revision)
+            await connection.run_sync(_run_alembic, "downgrade", revision)
 
     asyncio.run(run())
 
@@ -68,34 +72,6 @@ def current_revision(url: str) -> str | None:
             return await connection.run_sync(_revision_of)
 
     return asyncio.run(run())
-
-
-def is_current(revision: str | None) -> bool:
-    """Whether this version can work with a database at the revision: its own newest, or a later version's.
-
-    Migrations only add until no running version needs what they take away, so an older version stays in service
-    while a newer one is rolled out.
-    """
-    return revision == head_revision() or is_newer(revision)
-
-
-def is_newer(revision: str | None) -> bool:
-    """Whether only a later version can have made the revision."""
-    return revision is not None and revision not in _known_revisions()
-
-
-def pending_revisions(revision: str | None) -> list[str]:
-    """The revisions that `upgrade` would apply, in their order; none where a later version was at work."""
-    if is_newer(revision):
-        return []
-    scripts = _scripts().iterate_revisions("head", revision or "base")
-    return [script.revision for script in scripts][::-1]
-
-
-@cache
-def head_revision() -> str | None:
-    """Return the newest revision that this version knows."""
-    return _scripts().get_current_head()
 
 
 @asynccontextmanager
@@ -141,10 +117,12 @@ async def _lock(connection: AsyncConnection) -> None:
     await connection.commit()
 
 
-def _run_alembic(connection: Connection, action: Callable[[Config, str], None], revision: str) -> None:
-    # `env.py` says which migration runs, without the rest.
+def _run_alembic(connection: Connection, direction: Literal["upgrade", "downgrade"], revision: str) -> None:
+    # `env.py` says which migration runs, without the rest; the import alone would say more.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    action(_config(connection), revision)
+    from cms_service.core.database import alembic_commands  # noqa: PLC0415 - takes 100 ms, and serving does without
+
+    alembic_commands.run(connection, direction, revision)
 
 
 def _revision_of(connection: Connection) -> str | None:
@@ -152,25 +130,3 @@ def _revision_of(connection: Connection) -> str | None:
     revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version")) if has_table else None
     connection.rollback()
     return revision
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_directory()).replace("%", "%%"))
-    return config
-
-
-@cache
-def _known_revisions() -> frozenset[str]:
-    return frozenset(script.revision for script in _scripts().walk_revisions())
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
-def _directory() -> Path:
-    """Return where the migrations are: inside an installed package, at the top of a checkout."""
-    package = Path(__file__).parents[2]
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"

@@ -7,8 +7,9 @@ from sqlalchemy import column, func, select, table
 
 from cms_service.core.config import Settings
 from cms_service.core.database.fast_lane import FastLane, Question
-from cms_service.core.database.migrations import ENCODING, is_current
+from cms_service.core.database.migrations import ENCODING
 from cms_service.core.database.primary import OtherServerReached, Primary, StandbyReached
+from cms_service.core.database.revisions import is_current
 from cms_service.core.exceptions import NotMigrated, ServiceUnavailable
 
 TIMEOUT_SECONDS = 1.0

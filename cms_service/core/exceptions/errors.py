@@ -253,6 +253,10 @@ class ConfigurationError(Exception):
     """A setting is missing or wrong. The text is one line for the operator."""
 
 
+class MigrationRefused(Exception):
+    """The database cannot be brought to a revision. The text is one line for the operator."""
+
+
 class SettingsRefused(ConfigurationError):
     """Settings are missing or wrong. The text has a line for each problem, then the advice, if there is any."""
 
