@@ -9,7 +9,6 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from cms_service.api import (
-    DEPENDENCIES,
     EXCEPTION_HANDLERS,
     ApiDocument,
     Authentication,
@@ -193,7 +192,6 @@ def create_app(
             problem_index,
             problem_page,
         ],
-        dependencies=DEPENDENCIES,
         response_class=JsonResponse,
         guards=[Authentication(authenticator)],
         before_request=StrictInput(password_policy, readmission),

@@ -3,7 +3,6 @@
 from cms_service.api.authentication import Authentication
 from cms_service.api.authzen_configuration import AuthzenConfigurationController
 from cms_service.api.cors import cors_config
-from cms_service.api.dependencies import DEPENDENCIES
 from cms_service.api.envelope import Envelope
 from cms_service.api.health import HealthController
 from cms_service.api.home_page import HomeController, HomePage
@@ -20,7 +19,6 @@ from cms_service.api.strict_input import StrictInput
 from cms_service.api.well_known import WellKnownController
 
 __all__ = [
-    "DEPENDENCIES",
     "EXCEPTION_HANDLERS",
     "ApiDocument",
     "Authentication",

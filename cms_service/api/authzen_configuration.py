@@ -1,16 +1,25 @@
 """Where policy enforcement points find what they ask (AuthZEN §9)."""
 
 from litestar import Controller, Response, get
+from litestar.di import Provide
 
+from cms_service.api.dependencies import AnyRequest
 from cms_service.core.security import PUBLIC
 from cms_service.schemas import AuthzenConfiguration
+from cms_service.services import TokenIssuer
 
 MAX_AGE_SECONDS = 3600
+
+
+def provide_authzen_configuration(request: AnyRequest) -> AuthzenConfiguration:
+    issuer: TokenIssuer = request.app.state.issuer
+    return authzen_configuration_of(issuer.settings.public_url)
 
 
 class AuthzenConfigurationController(Controller):
     path = "/.well-known"
     tags = ("discovery",)
+    dependencies = {"authzen_configuration": Provide(provide_authzen_configuration, sync_to_thread=False)}
     opt = {PUBLIC: True}
 
     @get(

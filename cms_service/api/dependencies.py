@@ -1,4 +1,7 @@
-"""What handlers are given. Services live for one request, on its unit of work and for its actor.
+"""Services for handlers. They live for one request, on its unit of work and for its actor.
+
+A controller names those that its handlers take. Litestar goes through all that a handler could take when it registers
+it: declared for the whole application, they would make each start 10 ms longer.
 
 Each provider depends on one other at the most, and handlers on hot paths take one: Litestar resolves siblings in a
 task group, which costs more than most reads do.
@@ -12,13 +15,11 @@ from litestar import Request
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from cms_service.api.authzen_configuration import authzen_configuration_of
 from cms_service.api.creating import Creating, IdempotencyKey
 from cms_service.api.previews import DryRun
 from cms_service.api.request_origin import origin_of
 from cms_service.core.database import UnitOfWork, unit_of_work
 from cms_service.core.security import Actor, Principal
-from cms_service.schemas import AuthzenConfiguration
 from cms_service.services import (
     AccessSearchService,
     ApiKeyService,
@@ -212,17 +213,12 @@ def provide_access_search(request: AnyRequest, work: UnitOfWork) -> AccessSearch
     return AccessSearchService(work, state.decisions, request.scope["user"], state.cursors)
 
 
-def provide_authzen_configuration(request: AnyRequest) -> AuthzenConfiguration:
-    issuer: TokenIssuer = request.app.state.issuer
-    return authzen_configuration_of(issuer.settings.public_url)
-
-
 def provide_key_ring(request: AnyRequest) -> KeyRing:
     key_ring: KeyRing = request.app.state.issuer.key_ring
     return key_ring
 
 
-DEPENDENCIES = {
+_PROVIDERS = {
     "work": Provide(provide_work),
     "users": Provide(provide_users, sync_to_thread=False),
     "assignments": Provide(provide_assignments, sync_to_thread=False),
@@ -244,7 +240,6 @@ DEPENDENCIES = {
     "evaluations": Provide(provide_evaluations, sync_to_thread=False),
     "explanations": Provide(provide_explanations, sync_to_thread=False),
     "access_search": Provide(provide_access_search, sync_to_thread=False),
-    "authzen_configuration": Provide(provide_authzen_configuration, sync_to_thread=False),
     "service_accounts": Provide(provide_service_accounts, sync_to_thread=False),
     "service_account_roles": Provide(provide_service_account_roles, sync_to_thread=False),
     "api_keys": Provide(provide_api_keys, sync_to_thread=False),
@@ -254,3 +249,8 @@ DEPENDENCIES = {
     "server_metadata": Provide(provide_server_metadata, sync_to_thread=False),
     "key_ring": Provide(provide_key_ring, sync_to_thread=False),
 }
+
+
+def provided(*names: str) -> dict[str, Provide]:
+    """The dependencies of a controller: services by the names of handlers' parameters, and the work that they need."""
+    return {name: _PROVIDERS[name] for name in ("work", *names)}

@@ -3,6 +3,7 @@
 from litestar import Controller, Response, get
 
 from cms_service.api.conditional import ETAG
+from cms_service.api.dependencies import provided
 from cms_service.core.security import PUBLIC
 from cms_service.schemas import AuthorizationServerMetadata, JsonWebKeySet
 from cms_service.services import KeyRing, PublishedKeys, PublishedMetadata
@@ -11,6 +12,7 @@ from cms_service.services import KeyRing, PublishedKeys, PublishedMetadata
 class WellKnownController(Controller):
     path = "/.well-known"
     tags = ("discovery",)
+    dependencies = provided("server_metadata", "key_ring")
     opt = {PUBLIC: True}
 
     @get(

@@ -1,6 +1,7 @@
 """Holds over every route there is, by the route table and the OpenAPI document: a new one is covered by itself."""
 
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 
 import asyncpg
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
+from litestar.utils.helpers import unwrap_partial
 
 from cms_service.core.security import PUBLIC, authenticated, authenticated_user, requires
 from tests.api import given
@@ -90,6 +92,18 @@ def test_route_has_a_guard_unless_it_is_for_everyone(name: str) -> None:
         handler.resolve_guards()
     )
     assert is_guarded != (name in FOR_EVERYONE)
+
+
+def test_service_is_taken_by_a_handler_when_its_controller_provides_it() -> None:
+    taken: dict[str, set[str]] = defaultdict(set)
+    provided: dict[str, set[str]] = defaultdict(set)
+    for handler in HANDLERS.values():
+        controller = unwrap_partial(handler.fn).__qualname__.partition(".")[0]
+        taken[controller] |= handler.parsed_fn_signature.parameters.keys()
+        provided[controller] |= handler.resolve_dependencies().keys() - {"work"}
+
+    assert sum(map(len, provided.values())) > 20
+    assert {name: services - taken[name] for name, services in provided.items() if services - taken[name]} == {}
 
 
 def test_list_for_everyone_names_only_routes_that_exist() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Controller, Request, Response, post
 from litestar.params import JSONBody
 
-from cms_service.api.dependencies import READS
+from cms_service.api.dependencies import READS, provided
 from cms_service.api.problems import documented, refuse
 from cms_service.core.exceptions import (
     PermissionDenied,
@@ -43,6 +43,7 @@ def refuse_media_type(
 class AccessController(Controller):
     path = "/access"
     tags = ("access",)
+    dependencies = provided("evaluations", "explanations", "access_search")
     opt = {READS: True}
     exception_handlers = {UnsupportedMediaType: refuse_media_type}
 

@@ -7,6 +7,7 @@ from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import LOCATION
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
+from cms_service.api.dependencies import provided
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import Conflict, EscalationRefused
@@ -18,6 +19,7 @@ from cms_service.services import ApiKeyService
 class ApiKeyController(Controller):
     path = "/service-accounts/{service_account_id:uuid}/keys"
     tags = ("service-accounts",)
+    dependencies = provided("creating", "api_keys")
 
     @get(
         operation_id="listApiKeys",

@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import QueryParameter
 
+from cms_service.api.dependencies import provided
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit
 from cms_service.core.security import requires
 from cms_service.schemas import TEXT_PATTERN, AuditEventQuery, AuditEventRead, Page, SoughtAddress
@@ -15,6 +16,7 @@ from cms_service.services import AuditEventService
 class AuditEventController(Controller):
     path = "/audit-events"
     tags = ("audit",)
+    dependencies = provided("audit_events")
 
     @get(
         operation_id="listAuditEvents",

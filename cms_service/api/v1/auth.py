@@ -6,7 +6,7 @@ from litestar.params import JSONBody
 from cms_service.api.authentication import OPTIONAL
 from cms_service.api.conditional import ETAG, LOCATION
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
-from cms_service.api.dependencies import AnyRequest, actor_of
+from cms_service.api.dependencies import AnyRequest, actor_of, provided
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
@@ -38,6 +38,7 @@ from cms_service.services import AuthService, RefreshService, SignInService, Tok
 class AuthController(Controller):
     path = "/auth"
     tags = ("auth",)
+    dependencies = provided("creating", "auth", "tokens", "sign_ins", "refreshes")
 
     @post(
         "/register",

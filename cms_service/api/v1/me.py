@@ -6,7 +6,7 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import ETAG, IfMatch, tagged
-from cms_service.api.dependencies import AnyRequest
+from cms_service.api.dependencies import AnyRequest, provided
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import (
     EmailTaken,
@@ -30,6 +30,7 @@ from cms_service.services import (
 class MeController(Controller):
     path = "/users/me"
     tags = ("users",)
+    dependencies = provided("users", "assignments", "sessions", "auth", "directory")
     guards = (authenticated_user,)
 
     @get(operation_id="getMe", summary="Get your account", response_headers=[ETAG])

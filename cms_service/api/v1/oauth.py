@@ -8,7 +8,7 @@ from litestar.enums import RequestEncodingType
 from litestar.params import Body
 
 from cms_service.api.client_authentication import BASIC, client_in_header
-from cms_service.api.dependencies import READS, AnyRequest
+from cms_service.api.dependencies import READS, AnyRequest, provided
 from cms_service.api.oauth_refusals import OAUTH_EXCEPTION_HANDLERS, documented_oauth
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.core.security import PUBLIC, requires
@@ -28,6 +28,7 @@ _NO_TOKEN = {"error": "invalid_request", "error_description": "/token: This memb
 class OAuthController(Controller):
     path = "/auth"
     tags = ("oauth",)
+    dependencies = provided("clients", "introspections", "revocations")
     exception_handlers = OAUTH_EXCEPTION_HANDLERS
 
     @post(

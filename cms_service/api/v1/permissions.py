@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
+from cms_service.api.dependencies import provided
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -33,6 +34,7 @@ from cms_service.services import HolderService, PermissionService, Precondition,
 class PermissionController(Controller):
     path = "/permissions"
     tags = ("permissions",)
+    dependencies = provided("holders", "previews", "creating", "permissions")
 
     @get(
         operation_id="listPermissions",

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, OptionalIfMatch, tagged
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
+from cms_service.api.dependencies import provided
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.previews import PREVIEWED
@@ -42,6 +43,7 @@ from cms_service.services import HolderService, InheritanceService, Precondition
 class RoleController(Controller):
     path = "/roles"
     tags = ("roles",)
+    dependencies = provided("roles", "inheritance", "holders", "previews", "creating")
 
     @get(
         operation_id="listRoles",

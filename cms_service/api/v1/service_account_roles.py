@@ -6,6 +6,7 @@ from litestar import Controller, delete, get, put
 from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import IfMatch, OptionalIfMatch
+from cms_service.api.dependencies import provided
 from cms_service.api.parameters import InScope
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -18,6 +19,7 @@ from cms_service.services import Precondition, PreviewService, ServiceAccountRol
 class ServiceAccountRoleController(Controller):
     path = "/service-accounts/{service_account_id:uuid}/roles"
     tags = ("service-accounts",)
+    dependencies = provided("previews", "service_account_roles")
 
     @get(
         operation_id="listServiceAccountRoles",

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
+from cms_service.api.dependencies import provided
 from cms_service.api.parameters import DEFAULT_LIMIT, Cursor, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused, NameTaken
@@ -26,6 +27,7 @@ from cms_service.services import Precondition, ServiceAccountService
 class ServiceAccountController(Controller):
     path = "/service-accounts"
     tags = ("service-accounts",)
+    dependencies = provided("creating", "service_accounts")
 
     @get(
         operation_id="listServiceAccounts",

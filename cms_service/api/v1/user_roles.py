@@ -6,6 +6,7 @@ from litestar import Controller, delete, get, put
 from litestar.params import FromPath, JSONBody
 
 from cms_service.api.conditional import IfMatch, OptionalIfMatch
+from cms_service.api.dependencies import provided
 from cms_service.api.parameters import InScope
 from cms_service.api.previews import PREVIEWED
 from cms_service.api.problems import documented
@@ -24,6 +25,7 @@ from cms_service.services import AssignmentService, Precondition, PreviewService
 class UserRoleController(Controller):
     path = "/users/{user_id:uuid}"
     tags = ("users",)
+    dependencies = provided("assignments", "previews")
 
     @get(
         "/roles",

@@ -5,6 +5,7 @@ from uuid import UUID
 from litestar import Controller, delete, get
 from litestar.params import FromPath
 
+from cms_service.api.dependencies import provided
 from cms_service.core.security import requires
 from cms_service.schemas import Page, SessionRead
 from cms_service.services import SessionService
@@ -13,6 +14,7 @@ from cms_service.services import SessionService
 class UserSessionController(Controller):
     path = "/users/{user_id:uuid}/sessions"
     tags = ("users",)
+    dependencies = provided("sessions")
 
     @get(
         operation_id="listUserSessions",

@@ -5,6 +5,7 @@ from uuid import UUID
 from litestar import Controller, delete, get
 from litestar.params import FromPath
 
+from cms_service.api.dependencies import provided
 from cms_service.api.problems import documented
 from cms_service.core.exceptions import EscalationRefused
 from cms_service.core.security import requires
@@ -15,6 +16,7 @@ from cms_service.services import ThrottleService
 class UserThrottleController(Controller):
     path = "/users/{user_id:uuid}/throttle"
     tags = ("users",)
+    dependencies = provided("throttles")
 
     @get(operation_id="getUserThrottle", summary="See failed sign-ins", guards=[requires("users:read")])
     async def get_user_throttle(self, throttles: ThrottleService, user_id: FromPath[UUID]) -> ThrottleRead:

@@ -8,6 +8,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from cms_service.api.conditional import ETAG, LOCATION, IfMatch, tagged
 from cms_service.api.creating import KEY_REFUSALS, REPLAYED, Creating
+from cms_service.api.dependencies import provided
 from cms_service.api.openapi_examples import SHOWN
 from cms_service.api.parameters import DEFAULT_LIMIT, After, Before, Cursor, Exactly, IncludeTotal, Limit, Search
 from cms_service.api.problems import documented
@@ -27,6 +28,7 @@ from cms_service.services import Precondition, UserDirectory, UserService
 class UserController(Controller):
     path = "/users"
     tags = ("users",)
+    dependencies = provided("users", "creating", "directory")
 
     @get(
         operation_id="listUsers",
