@@ -77,6 +77,16 @@ async def test_hash_needs_renewal_when_made_with_other_parameters(hasher: Passwo
     assert not (await hasher.check(foreign, "wrong")).needs_rehash
 
 
+@pytest.mark.parametrize("parameters", [ARGON2ID, CHEAP], ids=["standard", "cheapest"])
+def test_stand_in_costs_as_much_as_a_hash_when_an_account_has_none(parameters: argon2.Parameters) -> None:
+    hasher = PasswordHasher(1, 1, parameters)
+    hasher.close()
+
+    assert argon2.extract_parameters(hasher._stand_in) == parameters
+    with pytest.raises(argon2.exceptions.VerifyMismatchError):  # It was hashed and compared, not refused as no hash.
+        argon2.PasswordHasher().verify(hasher._stand_in, PASSWORD)
+
+
 async def test_nothing_is_usable_when_the_system_lets_no_thread_run(
     hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
