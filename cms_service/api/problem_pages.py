@@ -10,7 +10,6 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.enums import MediaType
 from litestar.params import FromPath
-from markdown_it import MarkdownIt
 
 from cms_service.api.base_path import base_path_in
 from cms_service.api.page_frame import PAGE_HEADERS, framed
@@ -56,6 +55,8 @@ def problem_page(request: Request[Any, Any, Any], code: FromPath[str]) -> Respon
 
 @cache
 def _page(code: str, base_path: str) -> str:
+    from markdown_it import MarkdownIt  # noqa: PLC0415 - takes 15 ms, and few ever read a page
+
     text = MarkdownIt("commonmark", {"html": False}).enable("table").render(_for_here(_TEXTS[code], base_path))
     title = _title_of(code)
     content = _PROBLEM.format(code=code, title=escape(title), text=text, base=escape(base_path))

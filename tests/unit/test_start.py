@@ -7,7 +7,7 @@ import pytest
 from tests.benchmarks.without import DEVELOPMENT
 from tests.programs import imported_by, output_of
 
-NOT_NEEDED = ("alembic", "mako")
+NOT_NEEDED = ("alembic", "email_validator", "mako", "markdown_it")
 
 RUN_COMMAND = """
 import gc, sys

@@ -2,8 +2,6 @@
 
 from unicodedata import is_normalized
 
-from email_validator import EmailNotValidError, validate_email
-
 from cms_service.core.exceptions import ValidationFailed, Violation
 from cms_service.core.security.look_alikes import has_ignorable, is_mixed, looks_like_ascii
 
@@ -34,6 +32,8 @@ def stored_email(email: str, pointer: str = "/email") -> str:
     Raises:
         ValidationFailed: it is no address, or one that is never stored.
     """
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - takes 20 ms
+
     try:
         # The domain need not exist, and may be one of a closed network.
         address = validate_email(email, check_deliverability=False, test_environment=True, strict=True).normalized
