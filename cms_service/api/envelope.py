@@ -61,7 +61,7 @@ class Envelope:
         self._trusted_proxies = settings.trusted_proxies
         self._base_path = base_path_of(settings.public_url)
         self._metadata_paths = metadata_paths(self._base_path)
-        self._log_request = request_logger(settings)
+        self._log = request_logger(settings)
         self._headers = AnswerHeaders(settings, has_to_leave)
 
     async def __call__(
@@ -69,8 +69,11 @@ class Envelope:
     ) -> None:
         if scope["type"] == ScopeType.HTTP:
             await self._exchange(with_origin(scope, self._trusted_proxies), receive, send)  # type: ignore[arg-type]
-        else:
+            return
+        try:
             await self.litestar(scope, receive, send)
+        finally:
+            self._log.end()
 
     async def _exchange(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
@@ -99,7 +102,7 @@ class Envelope:
         path = scope.get("path_template", UNMATCHED)
         self._requests.ended(method, path, status, seconds)
         principal: Principal | None = scope.get("user")
-        self._log_request(
+        self._log.add(
             LoggedRequest(
                 method=method,
                 path=self._logged_path(scope) if path == UNMATCHED else path,

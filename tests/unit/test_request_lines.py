@@ -1,4 +1,4 @@
-"""The lines of requests leave together, yet each whole."""
+"""Lines of requests leave together, yet each whole and none is lost."""
 
 import asyncio
 import fcntl
@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from cms_service.core.observability.request_log import LoggedRequest, RequestLines
+from cms_service.core.observability.request_log import GATHERING_SECONDS, GatheredLines, LoggedRequest
 
 MANY = 100
 PIPE_BYTES = 1024 * 1024
@@ -55,14 +55,19 @@ def request(number: int, path: str = "/api/v1/users/{user_id}", request_id: str 
     )
 
 
-async def test_lines_of_one_turn_leave_in_few_writes_that_hold_whole_lines() -> None:
+async def written_soon() -> None:
+    """Wait until lines that were added before are written: timers of one loop end in their order."""
+    await asyncio.sleep(GATHERING_SECONDS)
+
+
+async def test_lines_leave_together_in_few_writes_that_hold_whole_lines() -> None:
     with standard_error() as packets:
-        lines = RequestLines()
+        lines = GatheredLines()
         for number in range(MANY):
             lines.add(request(number))
         assert packets.read() == []
 
-        await asyncio.sleep(0)
+        await written_soon()
 
         written = packets.read()
     assert 1 < len(written) < MANY / 10
@@ -74,11 +79,11 @@ async def test_lines_of_one_turn_leave_in_few_writes_that_hold_whole_lines() -> 
 @pytest.mark.parametrize("length", range(300, 420, 7))
 async def test_no_write_is_longer_than_a_pipe_takes_whole(length: int) -> None:
     with standard_error() as packets:
-        lines = RequestLines()
+        lines = GatheredLines()
         for number in range(MANY):
             lines.add(request(number, request_id="x" * length))
 
-        await asyncio.sleep(0)
+        await written_soon()
 
         written = packets.read()
     # A longer write would arrive in two packets, the first without an end.
@@ -86,17 +91,31 @@ async def test_no_write_is_longer_than_a_pipe_takes_whole(length: int) -> None:
     assert sum(packet.count(b"\n") for packet in written) == MANY
 
 
-async def test_lines_of_each_turn_leave_at_its_end() -> None:
+async def test_lines_that_come_later_are_written_too() -> None:
     with standard_error() as packets:
-        lines = RequestLines()
+        lines = GatheredLines()
         for number in range(3):
             lines.add(request(number))
-            await asyncio.sleep(0)
+            await written_soon()
             assert len(packets.read()) == 1
 
 
 async def test_probe_has_no_line() -> None:
     with standard_error() as packets:
-        RequestLines().add(request(1, path="/health/ready"))
-        await asyncio.sleep(0)
+        GatheredLines().add(request(1, path="/health/ready"))
+        await written_soon()
+        assert packets.read() == []
+
+
+async def test_no_line_is_lost_when_the_process_ends() -> None:
+    with standard_error() as packets:
+        lines = GatheredLines()
+        lines.add(request(1))
+        lines.end()
+        assert len(packets.read()) == 1
+
+        lines.add(request(2))
+        assert len(packets.read()) == 1
+
+        await written_soon()
         assert packets.read() == []
