@@ -5,6 +5,7 @@ from urllib.parse import unquote_plus
 
 from litestar.types import Scope
 
+from cms_service.api.header_fields import values_of
 from cms_service.core.exceptions import InvalidClient
 from cms_service.services import PresentedClient
 
@@ -14,7 +15,7 @@ BASIC = "basic_client"
 
 def authorization_values(scope: Scope) -> list[bytes]:
     """Every Authorization header of the request, as it came."""
-    return [value for name, value in scope["headers"] if name == b"authorization"]
+    return values_of(scope, b"authorization")
 
 
 def credentials_in(authorization: bytes) -> tuple[bytes, bytes]:

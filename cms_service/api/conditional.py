@@ -7,6 +7,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import HeaderParameter
 from litestar.types import HTTPScope, Message, Send
 
+from cms_service.api.header_fields import values_of
 from cms_service.api.json_response import JsonResponse
 from cms_service.services import Versioned, entity_tag
 
@@ -49,7 +50,7 @@ def tagged(resource: T, *, status_code: int = 200) -> Response[T]:
 
 def unless_known(scope: HTTPScope, send: Send) -> Send:
     """`send`, which answers 304 without a body where the client has the same state already (RFC 9110 §13.1.2)."""
-    given = [value for name, value in scope["headers"] if name == b"if-none-match"]
+    given = values_of(scope, b"if-none-match")
     if not given or scope["method"] != "GET":
         return send
     known_tags = {tag.strip().removeprefix(b"W/") for tag in b",".join(given).split(b",")}

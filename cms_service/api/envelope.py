@@ -16,6 +16,7 @@ from cms_service.api.answer_headers import AnswerHeaders
 from cms_service.api.base_path import base_path_of, metadata_paths, put_base_path
 from cms_service.api.conditional import unless_known
 from cms_service.api.exchange import Exchange
+from cms_service.api.header_fields import has_field, values_of
 from cms_service.api.litestar_seam import find_route
 from cms_service.api.problems import (
     PROBLEM_MEDIA_TYPE,
@@ -26,7 +27,7 @@ from cms_service.api.problems import (
     problem_of,
 )
 from cms_service.api.request_metrics import UNMATCHED, RequestMetrics, known_method
-from cms_service.api.request_origin import origin_in, with_origin
+from cms_service.api.request_origin import origin_in, put_origin
 from cms_service.core.config import Settings
 from cms_service.core.exceptions import InternalError, NotFound, ServiceError, ValidationFailed, Violation
 from cms_service.core.observability import LoggedRequest, Metrics, RequestSpan, Tracing, is_probe, request_logger
@@ -68,7 +69,7 @@ class Envelope:
         self, scope: Scope | LifeSpanScope, receive: Receive | LifeSpanReceive, send: Send | LifeSpanSend
     ) -> None:
         if scope["type"] == ScopeType.HTTP:
-            await self._exchange(with_origin(scope, self._trusted_proxies), receive, send)  # type: ignore[arg-type]
+            await self._exchange(_own_copy(scope), receive, send)  # type: ignore[arg-type]
             return
         try:
             await self.litestar(scope, receive, send)
@@ -77,6 +78,7 @@ class Envelope:
 
     async def _exchange(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         started_at = time.perf_counter()
+        put_origin(scope, self._trusted_proxies)
         put_base_path(scope, self._base_path)
         exchange = Exchange(scope, receive, send, self._headers)
         method: str = scope["method"]
@@ -148,11 +150,11 @@ class Envelope:
             await self.litestar(scope, receive, unless_known(scope, send))
 
     def _is_permitted_preflight(self, scope: HTTPScope) -> bool:
-        headers = dict(scope["headers"])
+        origins = values_of(scope, b"origin")
         return (
-            b"access-control-request-method" in headers
+            has_field(scope, b"access-control-request-method")
             and self.litestar.cors_config is not None
-            and self.litestar.cors_config.is_origin_allowed(headers.get(b"origin", b"").decode("latin-1"))
+            and self.litestar.cors_config.is_origin_allowed(origins[-1].decode("latin-1") if origins else "")
         )
 
     async def _answer_options(self, scope: HTTPScope, send: Send) -> None:
@@ -167,9 +169,14 @@ class Envelope:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+def _own_copy(scope: HTTPScope) -> HTTPScope:
+    """Return a scope that may be changed: the server may use its own for the next request of a connection."""
+    return {**scope, "state": {**scope.get("state", {})}}
+
+
 def _host_violation(scope: HTTPScope) -> Violation | None:
     """Check the header Host (RFC 9112, section 3.2). None where it is right."""
-    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    hosts = values_of(scope, b"host")
     if len(hosts) > 1:
         return Violation("header/Host", "duplicate", "It is given more than once.")
     # The server shows a missing header as an empty one, which no `http` address allows either (RFC 9110, 4.2.1).

@@ -1,28 +1,39 @@
 """One request and its answer, between the server and the application."""
 
+import asyncio
+from contextlib import suppress
+
 from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Send
 
 from cms_service.api.answer_headers import AnswerHeaders
-from cms_service.api.unread_body import UnreadBody
+from cms_service.api.header_fields import has_field
+
+MOST_UNREAD_BYTES = 1024 * 1024
+UNREAD_SECONDS = 1
 
 
 class Exchange:
     """Hand the messages of a request and its answer on, and complete the answer."""
 
-    __slots__ = ("_body", "_headers", "_is_head", "_scope", "_send", "status")
+    __slots__ = ("_headers", "_is_begun", "_is_head", "_is_over", "_receive", "_scope", "_send", "status")
 
     def __init__(self, scope: HTTPScope, receive: Receive, send: Send, headers: AnswerHeaders) -> None:
         self._scope = scope
-        self._body = UnreadBody(scope, receive)
+        self._receive = receive
         self._send = send
         self._headers = headers
         self._is_head = scope["method"] == "HEAD"
+        self._is_begun = False
+        self._is_over = False
         self.status: int | None = None
         """Of the answer, once it has begun."""
 
     async def receive(self) -> HTTPReceiveMessage:
         """Return the next message of the request."""
-        return await self._body.receive()
+        message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]
+        self._is_begun = True
+        self._is_over = not message.get("more_body", False)
+        return message
 
     async def send(self, message: Message) -> None:
         """Send a message of the answer: its headers completed, and no body where none was asked for."""
@@ -30,7 +41,23 @@ class Exchange:
             self.status = message["status"]
             message["headers"] = self._headers.complete(message["headers"], self._scope)
             if self.status >= 400:
-                await self._body.drain()
+                await self.drain()
         elif self._is_head and message["type"] == "http.response.body":
             message["body"] = b""
         await self._send(message)
+
+    async def drain(self) -> None:
+        """Read what a client is still sending when it is refused already, until it is over, too much or too slow.
+
+        A connection that is closed on a client which is still sending is reset, and the answer may be lost with it
+        (RFC 9112, section 9.6). So a little more than any body may have is read and dropped, for a little while.
+        """
+        # A client that asks first sends nothing before it is told to (RFC 9110, section 10.1.1).
+        if not self._is_begun and has_field(self._scope, b"expect"):
+            return
+        dropped_bytes = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(UNREAD_SECONDS):
+                while not self._is_over and dropped_bytes <= MOST_UNREAD_BYTES:
+                    message = await self.receive()
+                    dropped_bytes += len(message["body"]) if message["type"] == "http.request" else 0

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar.types import Scope
 
+from cms_service.api.header_fields import values_of
 from cms_service.core.security import PUBLIC
 
 NAME = "X-On-Behalf-Of"
@@ -31,4 +32,4 @@ def is_honoured(opt: Mapping[str, Any]) -> bool:
 
 def user_tokens_of(scope: Scope) -> list[bytes]:
     """The value of every such header of the request, as it came."""
-    return [value for name, value in scope["headers"] if name == _KEY]
+    return values_of(scope, _KEY)

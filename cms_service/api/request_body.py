@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request
 
+from cms_service.api.header_fields import values_of
 from cms_service.api.litestar_seam import keep_body
 from cms_service.core.exceptions import BodyTooLarge, MalformedJson
 
@@ -72,10 +73,8 @@ class BodyReader:
 
 
 def _announced_bytes(request: Request[Any, Any, Any]) -> int:
-    for name, value in request.scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+    values = values_of(request.scope, b"content-length")
+    return int(values[0]) if values and values[0].isdigit() else 0
 
 
 async def _receive(request: Request[Any, Any, Any], most_bytes: float) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from litestar.connection import ASGIConnection
 from litestar.types import HTTPScope, Scope
 
+from cms_service.api.header_fields import values_of
 from cms_service.core.security import RequestOrigin, parse_address
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -34,25 +35,21 @@ def origin_in(scope: Scope) -> RequestOrigin:
     return origin
 
 
-def with_origin(scope: HTTPScope, trusted_proxies: Networks) -> HTTPScope:
-    """A copy of the scope that holds the origin of its request."""
-    request_id = b""
-    user_agent: str | None = None
-    forwarded_for: list[str] = []
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            request_id = value
-        elif name == b"user-agent":
-            user_agent = _clean(value)
-        elif name == b"x-forwarded-for":
-            forwarded_for += value.decode("latin-1").split(",")
+def put_origin(scope: HTTPScope, trusted_proxies: Networks) -> None:
+    """Put the origin of a request into its state."""
+    request_ids = values_of(scope, b"x-request-id")
+    is_sane = request_ids and _SANE_REQUEST_ID.fullmatch(request_ids[-1])
+    user_agents = values_of(scope, b"user-agent")
     peer = scope["client"][0] if scope["client"] else ""
-    origin = RequestOrigin(
-        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else _draw_request_id(),
-        ip=_text_of(client_address(peer, forwarded_for, trusted_proxies) if forwarded_for else _parse(peer)),
-        user_agent=user_agent,
+    scope["state"][_STATE_KEY] = RequestOrigin(
+        request_id=request_ids[-1].decode() if is_sane else _draw_request_id(),
+        ip=_text_of(client_address(peer, _hops_of(scope), trusted_proxies)),
+        user_agent=_clean(user_agents[-1]) if user_agents else None,
     )
-    return {**scope, "state": {**scope.get("state", {}), _STATE_KEY: origin}}
+
+
+def _hops_of(scope: HTTPScope) -> list[str]:
+    return [hop for value in values_of(scope, b"x-forwarded-for") for hop in value.decode("latin-1").split(",")]
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted_proxies: Networks) -> Address | None:

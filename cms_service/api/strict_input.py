@@ -14,6 +14,7 @@ from litestar.enums import RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
 from msgspec import inspect as types
 
+from cms_service.api.header_fields import has_field, values_of
 from cms_service.api.input_plan import Body, InputPlan, Parameter, plan_for
 from cms_service.api.litestar_seam import keep_form, keep_json
 from cms_service.api.readmission import Readmission
@@ -84,7 +85,11 @@ class StrictInput:
                 violations += await self._password_violations(value, plan.body, violations)
         if violations:
             raise ValidationFailed(*violations)
-        if b"if-match" in plan.headers and plan.headers[b"if-match"].is_required and "if-match" not in request.headers:
+        if (
+            b"if-match" in plan.headers
+            and plan.headers[b"if-match"].is_required
+            and not has_field(request.scope, b"if-match")
+        ):
             raise PreconditionRequired
 
     async def _read_body(self, request: Request[Any, Any, Any], declared: Body) -> tuple[Any, Iterator[Violation]]:
@@ -140,7 +145,7 @@ def _query_values(query_string: bytes) -> dict[str, list[str]]:
 
 def _header_violations(request: Request[Any, Any, Any], declared: dict[bytes, Parameter]) -> Iterator[Violation]:
     for name, parameter in declared.items():
-        values = [value.decode("latin-1") for key, value in request.scope["headers"] if key == name]
+        values = [value.decode("latin-1") for value in values_of(request.scope, name)]
         if values:
             yield from _text_violations(values, parameter, f"header/{parameter.name}")
         elif parameter.is_required and name != b"if-match":
@@ -171,15 +176,14 @@ def _from_text(text: str, expected: types.Type) -> Any:
 
 def _require_no_coding(request: Request[Any, Any, Any]) -> None:
     """Compressed bodies are not read: a small one could unfold into a huge one."""
-    for name, value in request.scope["headers"]:
-        if name == b"content-encoding" and value.strip().lower() not in {b"", b"identity"}:
-            raise UnsupportedContentEncoding("Send the body as it is, without Content-Encoding.")
+    if any(value.strip().lower() not in {b"", b"identity"} for value in values_of(request.scope, b"content-encoding")):
+        raise UnsupportedContentEncoding("Send the body as it is, without Content-Encoding.")
 
 
 def _media_type_of(request: Request[Any, Any, Any]) -> str | None:
     """What the header Content-Type says; None where it says nothing that the service reads."""
-    text = next((value for name, value in request.scope["headers"] if name == b"content-type"), b"").decode("latin-1")
-    media_type = _MEDIA_TYPE.fullmatch(text)
+    values = values_of(request.scope, b"content-type")
+    media_type = _MEDIA_TYPE.fullmatch(values[0].decode("latin-1")) if values else None
     return media_type[1].lower() if media_type else None
 
 

@@ -13,7 +13,8 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import Body, FromPath, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from cms_service.api import EXCEPTION_HANDLERS, Envelope, Readmission, StrictInput, request_body, unread_body
+from cms_service.api import EXCEPTION_HANDLERS, Envelope, Readmission, StrictInput, request_body
+from cms_service.api import exchange as exchanges
 from cms_service.core.exceptions import AuthenticationRequired
 from cms_service.core.security import PasswordPolicy
 from tests.unit.asgi import NOBODY, Answer, End, exchange
@@ -477,7 +478,7 @@ async def test_body_too_large_when_length_is_a_lie_or_unknown(app: Envelope) -> 
 async def test_body_that_does_not_arrive_is_refused(app: Envelope, monkeypatch: pytest.MonkeyPatch, end: End) -> None:
     monkeypatch.setattr(request_body, "BODY_TIMEOUT_SECONDS", 0)
     monkeypatch.setattr(request_body, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(unread_body, "SECONDS", 0)
+    monkeypatch.setattr(exchanges, "UNREAD_SECONDS", 0)
     answer = await exchange(app, "POST", "/api/v1/things", headers=JSON, body=b'{"name": "abc",', end=end)
     assert (answer.status, answer.json()["code"]) == (400, "malformed_json")
     assert answer.json()["detail"] == "The body did not arrive."

@@ -2,9 +2,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from litestar.types import Message
 
-from cms_service.api import unread_body
-from cms_service.api.unread_body import UnreadBody
+from cms_service.api import exchange
+from cms_service.api.answer_headers import AnswerHeaders
+from cms_service.api.exchange import Exchange
+from tests.unit.settings import edge_settings
 
 
 class Client:
@@ -20,10 +23,14 @@ class Client:
         body = self.pieces.pop(0)
         return {"type": "http.request", "body": body, "more_body": bool(self.pieces) or not self._ends}
 
-    def body(self, *headers: tuple[bytes, bytes]) -> UnreadBody:
-        scope: Any = {"headers": list(headers)}
+    def body(self, *headers: tuple[bytes, bytes]) -> Exchange:
+        scope: Any = {"method": "POST", "headers": list(headers), "state": {}}
         receive: Any = self.receive
-        return UnreadBody(scope, receive)
+        return Exchange(scope, receive, _send, AnswerHeaders(edge_settings(), lambda: False))
+
+
+async def _send(_: Message) -> None:
+    """No answer is given."""
 
 
 async def test_rest_is_taken_in_when_only_a_part_was_wanted() -> None:
@@ -41,14 +48,14 @@ async def test_nothing_is_awaited_when_the_body_was_read() -> None:
 
 
 async def test_rest_is_left_when_it_is_too_much() -> None:
-    piece = b"x" * (unread_body.MOST_BYTES // 4)
+    piece = b"x" * (exchange.MOST_UNREAD_BYTES // 4)
     client = Client(*[piece] * 100)
     await client.body().drain()
     assert len(client.pieces) == 95
 
 
 async def test_client_is_given_up_when_it_falls_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unread_body, "SECONDS", 0)
+    monkeypatch.setattr(exchange, "UNREAD_SECONDS", 0)
     await Client(b"a", ends=False).body().drain()
 
 
