@@ -1,10 +1,13 @@
 """The Structs of the bare application: what it takes and answers has the shape of what the service does."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Name = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
+Id = Annotated[str, Meta(max_length=1000, pattern=r"^[^\x00]*$")]
 
 
 class RoleRef(Struct):
@@ -27,19 +30,19 @@ class UserRead(Struct):
 
 
 class AccessSubject(Struct):
-    type: str
-    id: str
+    type: Name
+    id: Id
     properties: dict[str, Any] | None = None
 
 
 class AccessAction(Struct):
-    name: str
+    name: Name
     properties: dict[str, Any] | None = None
 
 
 class AccessResource(Struct):
-    type: str
-    id: str
+    type: Name
+    id: Id
     properties: dict[str, Any] | None = None
 
 

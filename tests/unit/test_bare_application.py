@@ -37,17 +37,21 @@ def locked() -> set[str]:
     return set(re.findall(r"^([\w-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 
 
-def shape_of(type_: inspect.Type) -> Any:
-    """Without the rules on values and the words of descriptions: names, types, and what may be absent."""
+def shape_of(type_: inspect.Type, *, is_read: bool) -> Any:
+    """Without the words of descriptions: names, types, what may be absent, and the rules on texts that are read."""
     match type_:
         case inspect.Metadata():
-            return shape_of(type_.type)
+            return shape_of(type_.type, is_read=is_read)
         case inspect.StructType():
-            return {field.encode_name: (shape_of(field.type), field.required) for field in type_.fields}
+            return {
+                field.encode_name: (shape_of(field.type, is_read=is_read), field.required) for field in type_.fields
+            }
         case inspect.UnionType():
-            return {repr(shape_of(member)) for member in type_.types}
+            return {repr(shape_of(member, is_read=is_read)) for member in type_.types}
         case inspect.ListType():
-            return [shape_of(type_.item_type)]
+            return [shape_of(type_.item_type, is_read=is_read)]
+        case inspect.StrType() if is_read:
+            return type_.min_length, type_.max_length, type_.pattern
     return type(type_)
 
 
@@ -66,11 +70,13 @@ def test_nothing_that_an_image_lacks_is_imported_when_the_measured_service_is_ma
     assert distributions_of(modules) <= locked()
 
 
-@pytest.mark.parametrize("name", ["UserRead", "EvaluationRequest", "Decision"])
-def test_struct_of_the_bare_application_has_the_shape_when_the_service_has_one_of_its_name(name: str) -> None:
+@pytest.mark.parametrize(("name", "is_read"), [("UserRead", False), ("EvaluationRequest", True), ("Decision", False)])
+def test_struct_of_the_bare_application_has_the_shape_when_the_service_has_one_of_its_name(
+    name: str, is_read: bool
+) -> None:
     bare, served = inspect.multi_type_info([getattr(bare_schemas, name), getattr(schemas, name)])
 
-    assert shape_of(bare) == shape_of(served)
+    assert shape_of(bare, is_read=is_read) == shape_of(served, is_read=is_read)
 
 
 @pytest.mark.parametrize("answer", [limits.USER, limits.PERMITTED], ids=lambda answer: type(answer).__name__)
