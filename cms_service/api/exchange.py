@@ -1,9 +1,10 @@
 """One request and its answer, between the server and the application."""
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
 
-from litestar.types import HTTPReceiveMessage, HTTPScope, Message, Receive, Send
+from litestar.types import HTTPReceiveMessage, HTTPResponseStartEvent, HTTPScope, Message, Receive, Send
 
 from cms_service.api.answer_headers import AnswerHeaders
 from cms_service.api.header_fields import has_field
@@ -35,15 +36,19 @@ class Exchange:
         self._is_over = not message.get("more_body", False)
         return message
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Send a message of the answer: its headers completed, and no body where none was asked for."""
         if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = self._headers.complete(message["headers"], self._scope)
-            if self.status >= 400:
-                await self.drain()
-        elif self._is_head and message["type"] == "http.response.body":
+            return self._begin(message)
+        if self._is_head and message["type"] == "http.response.body":
             message["body"] = b""
+        return self._send(message)
+
+    async def _begin(self, message: HTTPResponseStartEvent) -> None:
+        self.status = message["status"]
+        message["headers"] = self._headers.complete(message["headers"], self._scope)
+        if self.status >= 400:
+            await self.drain()
         await self._send(message)
 
     async def drain(self) -> None:

@@ -3,14 +3,15 @@
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 
 import asyncpg
 import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
-from litestar.utils.helpers import unwrap_partial
 
+from cms_service.api import Authentication
 from cms_service.core.security import PUBLIC, authenticated, authenticated_user, requires
 from tests.api import given
 from tests.api.operations import DOCUMENT, LITESTAR, OPERATIONS, Operation
@@ -94,11 +95,21 @@ def test_route_has_a_guard_unless_it_is_for_everyone(name: str) -> None:
     assert is_guarded != (name in FOR_EVERYONE)
 
 
+@pytest.mark.parametrize("name", sorted(HANDLERS))
+def test_caller_is_authenticated_before_any_other_guard_decides(name: str) -> None:
+    first, *others = HANDLERS[name].resolve_guards()
+    assert isinstance(first, Authentication)
+    assert not any(isinstance(guard, Authentication) for guard in others)
+
+
 def test_service_is_taken_by_a_handler_when_its_controller_provides_it() -> None:
     taken: dict[str, set[str]] = defaultdict(set)
     provided: dict[str, set[str]] = defaultdict(set)
     for handler in HANDLERS.values():
-        controller = unwrap_partial(handler.fn).__qualname__.partition(".")[0]
+        function = handler.fn
+        while isinstance(function, partial):
+            function = function.func
+        controller = function.__qualname__.partition(".")[0]
         taken[controller] |= handler.parsed_fn_signature.parameters.keys()
         provided[controller] |= handler.resolve_dependencies().keys() - {"work"}
 
