@@ -2,16 +2,18 @@
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(ALPHABET)}
+_PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
+"""Two digits at a time halve the divisions of a number that is longer than a machine word."""
 
 
 def encode(data: bytes, width: int) -> str:
     """`data` as exactly `width` characters, which must be enough of them."""
     number = int.from_bytes(data)
-    characters = []
-    for _ in range(width):
-        number, digit = divmod(number, 62)
-        characters.append(ALPHABET[digit])
-    return "".join(reversed(characters))
+    pairs = []
+    for _ in range(0, width, 2):
+        number, digits = divmod(number, len(_PAIRS))
+        pairs.append(_PAIRS[digits])
+    return "".join(reversed(pairs))[-width:]
 
 
 def decode(text: str, length: int) -> bytes:

@@ -150,6 +150,9 @@ class ServiceClaims(AccessClaims, frozen=True, kw_only=True):
         return UUID(self.token_id)
 
 
+_JWS = jwt.PyJWS()
+
+
 class AccessTokenCodec:
     """Signs and verifies access tokens for one issuer, which is also the audience."""
 
@@ -171,8 +174,8 @@ class AccessTokenCodec:
         return self._sign(
             key,
             sub=str(user_id),
-            exp=now + timedelta(seconds=self.lifetime_seconds),
-            iat=now,
+            exp=int(now.timestamp()) + self.lifetime_seconds,
+            iat=int(now.timestamp()),
             jti=token_id,
             client_id=FIRST_PARTY_CLIENT_ID,
             sid=str(session_id),
@@ -193,17 +196,18 @@ class AccessTokenCodec:
         return self._sign(
             key,
             sub=str(service_account_id),
-            exp=expires_at,
-            iat=now,
+            exp=int(expires_at.timestamp()),
+            iat=int(now.timestamp()),
             jti=str(token_id),
             client_id=str(service_account_id),
             **{API_KEY_CLAIM: str(api_key_id)},
         )
 
     def _sign(self, key: SigningKey, **claims: Any) -> str:
-        of_everybody = {"iss": self.issuer, "aud": self.issuer}
+        # `jwt.encode` would encode the claims with the encoder of the standard library, which takes 20 µs longer.
+        claims_set = msgspec.json.encode({"iss": self.issuer, "aud": self.issuer, **claims})
         header = {"kid": key.kid, "typ": TOKEN_TYPE}
-        return jwt.encode(of_everybody | claims, key.private_key, key.algorithm, headers=header)
+        return _JWS.encode(claims_set, key.private_key, key.algorithm, headers=header)
 
     def key_id(self, token: str) -> str:
         """The key that `token` names. Nothing of the token is believed yet.
