@@ -73,7 +73,7 @@ class SignInThrottle:
             Purpose.NETWORK,
             self._digest(network_of(ip)),
             self._network_failures,
-            _delays(LONGEST_NETWORK_DELAY_SECONDS),
+            _NETWORK_DELAYS,
             NETWORK_FORGOTTEN_AFTER,
             most_failures=UNLIMITED,
         )
@@ -205,8 +205,7 @@ def _ipv4_within(address: IPv6Address) -> IPv4Address | None:
 
 
 def _counter(purpose: Purpose, subject: bytes, *, most_failures: int) -> Counter:
-    delays = _delays(LONGEST_DELAY_SECONDS)
-    return Counter(purpose, subject, FREE_ATTEMPTS, delays, ATTEMPTS_FORGOTTEN_AFTER, most_failures)
+    return Counter(purpose, subject, FREE_ATTEMPTS, _DELAYS, ATTEMPTS_FORGOTTEN_AFTER, most_failures)
 
 
 def _refusal(counter: Counter, wait_seconds: float) -> RateLimited:
@@ -220,3 +219,7 @@ def _delays(longest_seconds: int) -> list[timedelta]:
     """Nothing, a second, and then the double each time."""
     doubled = [2**power for power in range(longest_seconds.bit_length()) if 2**power < longest_seconds]
     return [timedelta(seconds=seconds) for seconds in (0, *doubled, longest_seconds)]
+
+
+_DELAYS = _delays(LONGEST_DELAY_SECONDS)
+_NETWORK_DELAYS = _delays(LONGEST_NETWORK_DELAY_SECONDS)
