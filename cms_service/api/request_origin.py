@@ -18,6 +18,7 @@ Networks: TypeAlias = Sequence[IPv4Network | IPv6Network]
 
 USER_AGENT_LENGTH = 512
 _STATE_KEY = "origin"
+_FIELDS = {b"x-request-id", b"user-agent", b"x-forwarded-for"}
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::[0-9]*)?")
@@ -37,14 +38,15 @@ def origin_in(scope: Scope) -> RequestOrigin:
 
 def put_origin(scope: HTTPScope, trusted_proxies: Networks) -> None:
     """Put the origin of a request into its state."""
-    request_ids = values_of(scope, b"x-request-id")
-    is_sane = request_ids and _SANE_REQUEST_ID.fullmatch(request_ids[-1])
-    user_agents = values_of(scope, b"user-agent")
+    last = {name: value for name, value in scope["headers"] if name in _FIELDS}
+    request_id = last.get(b"x-request-id", b"")
+    user_agent = last.get(b"user-agent")
     peer = scope["client"][0] if scope["client"] else ""
+    hops = _hops_of(scope) if b"x-forwarded-for" in last else []
     scope["state"][_STATE_KEY] = RequestOrigin(
-        request_id=request_ids[-1].decode() if is_sane else _draw_request_id(),
-        ip=_text_of(client_address(peer, _hops_of(scope), trusted_proxies)),
-        user_agent=_clean(user_agents[-1]) if user_agents else None,
+        request_id=request_id.decode() if _SANE_REQUEST_ID.fullmatch(request_id) else _draw_request_id(),
+        ip=_text_of(client_address(peer, hops, trusted_proxies)),
+        user_agent=None if user_agent is None else _clean(user_agent),
     )
 
 
