@@ -58,8 +58,10 @@ class RecognisedCallers:
 
     def find(self, credential: str) -> Principal | None:
         """Return the principal, if it is recognised."""
+        if not self._memory.is_trusted:
+            return None
         found = self.callers.get(_digest(credential))
-        if found is None or not self._memory.is_current(found.generation) or not self._still_counts(found.caller):
+        if found is None or found.generation != self._memory.generation or not self._still_counts(found.caller):
             return None
         return found.caller.principal
 
