@@ -13,8 +13,8 @@ from cms_service.api import (
     ApiDocument,
     Authentication,
     AuthzenConfigurationController,
+    DirectGuards,
     Envelope,
-    HandlerShortcuts,
     HealthController,
     HomeController,
     HomePage,
@@ -199,7 +199,7 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
-        plugins=[ApiDocument(), HandlerShortcuts()],
+        plugins=[ApiDocument(), DirectGuards()],
         logging_config=None,
         lifespan=[lifespan],
         state=State(

@@ -19,7 +19,7 @@ _encode = msgspec.json.Encoder(enc_hook=default_serializer).encode
 class JsonResponse(Response[T]):
     """Litestar's response, on a short way where there is no cookie, no background task and nothing but a Struct.
 
-    On the long way an answer takes 10 µs more, a quarter of all that the process does for a request without a row.
+    On the long way an answer takes 8 µs more, a quarter of all that the process does for a request without a row.
     """
 
     def __init__(

@@ -20,28 +20,20 @@ AsyncGuard: TypeAlias = Callable[[ASGIConnection[Any, Any, Any, Any], HTTPRouteH
 """Litestar runs others in threads, and wraps them."""
 
 
-class HandlerShortcuts(ReceiveRoutePlugin):
-    """Do once for a route what Litestar does for each of its requests."""
+class DirectGuards(ReceiveRoutePlugin):
+    """Run the guards of a route on its handler itself.
+
+    Litestar copies the handler for every request, so that guards cannot change it. Ours do not, and the copy takes
+    18 µs: nearly as long as all that Litestar does for a bare route.
+    """
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Take the place of two of Litestar's own methods on every handler of the route."""
+        """Take the place of Litestar's own method on every handler of the route."""
         if isinstance(route, HTTPRoute):
             for handler in route.route_handlers:
                 # Litestar makes those for OPTIONS itself; the envelope answers before they do.
                 if isinstance(handler, delete | get | patch | post | put):
-                    _run_guards_directly(handler)
-                    _remember_exception_handlers(handler)
-
-
-def _run_guards_directly(handler: HTTPRouteHandler) -> None:
-    """Litestar copies the handler, so that guards cannot change it: 8 µs, more than the guards take. Ours do not."""
-    handler.authorize_connection = partial(_authorize, handler)  # type: ignore[method-assign]
-
-
-def _remember_exception_handlers(handler: HTTPRouteHandler) -> None:
-    """Litestar collects them from all layers: 1.5 µs. After registration they stay as they are."""
-    exception_handlers = handler.resolve_exception_handlers()
-    handler.resolve_exception_handlers = lambda: exception_handlers  # type: ignore[method-assign]
+                    handler.authorize_connection = partial(_authorize, handler)  # type: ignore[method-assign]
 
 
 async def _authorize(handler: HTTPRouteHandler, connection: ASGIConnection[Any, Any, Any, Any]) -> None:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody, URLEncodedBody
 from litestar.routes import HTTPRoute
 from msgspec import Struct
 
-from cms_service.api import HandlerShortcuts
+from cms_service.api import DirectGuards
 from cms_service.api.litestar_seam import find_route, guards_of, keep_body, keep_form, keep_json
 from cms_service.app import create_app
 from tests.unit.asgi import exchange
@@ -32,18 +32,9 @@ def guard(name: str) -> Any:
 OF_APP, OF_CONTROLLER, OF_HANDLER = guard("application"), guard("controller"), guard("handler")
 
 
-class Refused(Exception):
-    pass
-
-
-def refuse(*_: object) -> Any:
-    """An exception handler."""
-
-
 class ThingController(Controller):
     path = "/things"
     guards = (OF_CONTROLLER,)
-    exception_handlers = {Refused: refuse}
 
     @get("/{name:str}", guards=[OF_HANDLER])
     async def get_thing(self, name: FromPath[str]) -> str:
@@ -62,7 +53,7 @@ def http_handlers(app: Litestar) -> list[HTTPRouteHandler]:
 
 @pytest.fixture(scope="module")
 def app() -> Litestar:
-    return Litestar([ThingController], guards=[OF_APP], plugins=[HandlerShortcuts()], openapi_config=None)
+    return Litestar([ThingController], guards=[OF_APP], plugins=[DirectGuards()], openapi_config=None)
 
 
 @pytest.fixture(scope="module")
@@ -89,21 +80,11 @@ async def test_litestar_copies_the_handler_otherwise() -> None:
     assert [seen for _, seen in SEEN if seen in http_handlers(plain)] == []
 
 
-async def test_handlers_of_exceptions_are_those_of_all_layers(app: Litestar, service: Litestar) -> None:
-    for handler in http_handlers(app) + http_handlers(service):
-        assert handler.resolve_exception_handlers() == HTTPRouteHandler.resolve_exception_handlers(handler)
-        # The short cut can go when this fails.
-        assert HTTPRouteHandler.resolve_exception_handlers(handler) is not HTTPRouteHandler.resolve_exception_handlers(
-            handler
-        )
-    assert http_handlers(app)[0].resolve_exception_handlers()[Refused] is refuse
-
-
-async def test_every_route_of_the_service_has_the_short_cuts(service: Litestar) -> None:
+async def test_guards_of_every_route_of_the_service_run_directly(service: Litestar) -> None:
     handlers = http_handlers(service)
     assert len(handlers) > 70
     for handler in handlers:
-        assert {"authorize_connection", "resolve_exception_handlers"} <= vars(handler).keys(), handler
+        assert "authorize_connection" in vars(handler), handler
 
 
 class Thing(Struct):
