@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 
 from tests.api.cluster import BEGIN_SECONDS, MOST_CONNECTIONS, WORKERS, busy_workers, running_replicas
+from tests.api.metrics_page import TOKEN, scrape
 from tests.fixtures import Caller, Database, Register, Service, make_reachable_directory
 from tests.revocation.faults import TROUBLES, Proxy, socket_of
 from tests.revocation.wire import Wire
@@ -81,10 +82,13 @@ class World:
         self.permission_id = permission_id
         self.ledger = Ledger()
 
-    async def ask(self, wire: Wire, subject: Subject) -> None:
-        """Judged by what was certain when it was sent, unless that has changed before it was answered."""
+    async def ask(self, wire: Wire, subject: Subject, *, is_caller: bool = False) -> None:
+        """Judged by what was certain when it was sent, unless that has changed before it was answered.
+
+        The subject asks itself where `is_caller`, and now and then else.
+        """
         version, may = subject.version, subject.may
-        if subject.has_session and self.ledger.requests % 4 == 0:
+        if is_caller or (subject.has_session and self.ledger.requests % 4 == 0):
             answer = await wire.send("GET", GUARDED, subject.caller.access_token)
             is_allowed = answer.status == 200
         else:
@@ -99,8 +103,13 @@ class World:
             (ledger.wrong_allows if is_allowed else ledger.wrong_refusals).append(said)
 
     async def change(self, way: "Change", subject: Subject) -> None:
-        """Once the change is answered, every worker is asked at once."""
+        """Once the change is answered, every worker is asked at once.
+
+        Callers ask just before, too: the workers recognise them then.
+        """
         method, path, body = way(self, subject)
+        if subject.has_session:
+            await asyncio.gather(*(self.ask(wire, subject, is_caller=True) for wire in self.wires))
         wire = random.choice(self.wires)  # noqa: S311 - no secret
         subject.version += 1
         started_at = time.perf_counter()
@@ -109,6 +118,8 @@ class World:
         assert answer.status < 300, (method, path, answer)
         subject.may = not subject.may
         subject.version += 1
+        if subject.has_session:
+            await asyncio.gather(*(self.ask(wire, subject, is_caller=True) for wire in self.wires))
         await asyncio.gather(*(self.ask(wire, subject) for wire in self.wires))
 
 
@@ -178,7 +189,8 @@ async def replicas(
 ) -> AsyncIterator[list[Service]]:
     """Their listeners go through the proxy, and nothing else does."""
     direct_url = proxy.url_of(database)
-    async with running_replicas(database, service, tmp_path_factory, database_direct_url=direct_url) as running:
+    settings = {"database_direct_url": direct_url, "metrics_token": TOKEN}
+    async with running_replicas(database, service, tmp_path_factory, **settings) as running:
         yield running
 
 
@@ -222,11 +234,23 @@ async def make_role(admin: Caller, **members: list[str]) -> str:
     return role_id
 
 
+async def recognised(replicas: list[Service]) -> float:
+    """How often the workers have recognised a caller without looking at its credential."""
+    pages = [await scrape(replica) for replica in replicas]
+    return sum(page.total("cms_access_cache_lookups_total", memory="callers", outcome="hit") for page in pages)
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_no_answer_is_wrong_once_a_change_is_answered(
-    trouble: str, world: World, database: Database, proxy: Proxy, capsys: pytest.CaptureFixture[str]
+    trouble: str,
+    world: World,
+    replicas: list[Service],
+    database: Database,
+    proxy: Proxy,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     world.ledger = ledger = Ledger()
+    recognised_before = await recognised(replicas)
     is_over = asyncio.Event()
     shares = [world.subjects[index::CHANGERS] for index in range(CHANGERS)]
     async with TROUBLES[trouble](database, proxy), asyncio.TaskGroup() as tasks:
@@ -236,9 +260,11 @@ async def test_no_answer_is_wrong_once_a_change_is_answered(
             tasks.create_task(keep_asking(world, is_over))
         await ledger.is_long.wait()
         is_over.set()
+    callers = await recognised(replicas) - recognised_before
     with capsys.disabled():
-        print(f"\n{trouble}: {ledger}")  # noqa: T201 - figures for whoever looks
+        print(f"\n{trouble}: {ledger}, recognised callers {callers:.0f}")  # noqa: T201 - figures for whoever looks
     assert ledger.failures == []
     assert ledger.wrong_allows == []
     assert ledger.wrong_refusals == []
     assert ledger.denials > LEAST_CHANGES
+    assert callers > LEAST_CHANGES
