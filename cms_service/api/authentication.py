@@ -19,7 +19,7 @@ OPTIONAL = "optional_credential"
 class Authentication:
     """Verify the bearer token (RFC 6750, section 2.1), as the first guard of every route.
 
-    A request without one goes on as nobody's; the guards that follow decide about it.
+    A request without one continues as anonymous; the guards that follow decide about it.
     """
 
     def __init__(self, authenticator: Authenticator) -> None:
@@ -29,7 +29,7 @@ class Authentication:
         await self.authenticate(connection.scope)
 
     async def authenticate(self, scope: Scope) -> None:
-        """Puts the principal on the connection, or None where there is no credential.
+        """Put the principal on the connection, or None where there is no credential.
 
         Raises:
             AuthenticationRequired, TokenExpired, TokenInvalid: a credential does not verify, and the route needs one.

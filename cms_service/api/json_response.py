@@ -68,6 +68,7 @@ class JsonResponse(Response[T]):
         **others: Any,
     ) -> ASGIResponse:
         """See Litestar's."""
+        # `type_encoders` are for types that no Struct of ours has.
         is_more = cookies or self.cookies or background or self.background or others.get("is_head_response")
         if is_more or not isinstance(self.content, msgspec.Struct):
             return super().to_asgi_response(

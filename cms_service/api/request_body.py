@@ -12,8 +12,9 @@ from cms_service.api.litestar_seam import keep_body
 from cms_service.core.exceptions import BodyTooLarge, MalformedJson
 
 BODY_TIMEOUT_SECONDS = 10
+MOST_LENGTH_DIGITS = 18
 LOOK_SECONDS = 1
-"""How late a body may be found to be late."""
+"""Interval of the check for late bodies: a timeout is noticed up to this much later."""
 
 
 class BodyReader:
@@ -72,9 +73,12 @@ class BodyReader:
         self._timer = loop.call_later(LOOK_SECONDS, self._look, loop) if self._deadlines else None
 
 
-def _announced_bytes(request: Request[Any, Any, Any]) -> int:
+def _announced_bytes(request: Request[Any, Any, Any]) -> float:
     values = values_of(request.scope, b"content-length")
-    return int(values[0]) if values and values[0].isdigit() else 0
+    if not values or not values[0].isdigit():
+        return 0
+    # Python refuses to convert thousands of digits.
+    return math.inf if len(values[0]) > MOST_LENGTH_DIGITS else int(values[0])
 
 
 async def _receive(request: Request[Any, Any, Any], most_bytes: float) -> bytes:

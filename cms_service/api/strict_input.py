@@ -181,7 +181,7 @@ def _require_no_coding(request: Request[Any, Any, Any]) -> None:
 
 
 def _media_type_of(request: Request[Any, Any, Any]) -> str | None:
-    """What the header Content-Type says; None where it says nothing that the service reads."""
+    """Return the media type of the body, or None where it is missing or not readable."""
     values = values_of(request.scope, b"content-type")
     media_type = _MEDIA_TYPE.fullmatch(values[0].decode("latin-1")) if values else None
     return media_type[1].lower() if media_type else None

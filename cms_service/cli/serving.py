@@ -81,10 +81,12 @@ def load_application(settings: Settings, draining: Draining, seen: Observing) ->
     # Hundreds of thousands of objects that stay until the end: looking through them again and again takes a third of
     # the time to make them now, and would stop requests later.
     gc.disable()
-    application = create_app(settings, draining.has_begun, seen.metrics(), seen.tracing(settings.public_url))
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+    try:
+        application = create_app(settings, draining.has_begun, seen.metrics(), seen.tracing(settings.public_url))
+        gc.collect()
+        gc.freeze()
+    finally:
+        gc.enable()
     return application
 
 

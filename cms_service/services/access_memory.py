@@ -11,7 +11,8 @@ from cms_service.services.shelf import Shelf
 
 LONGEST_MEMORY_SECONDS = 30
 """A backstop: what was read longer ago is read again, though nobody said that it has changed. What roles amount to is
-counted from when they were read, and what a subject has of it from when that was read: together twice as long."""
+counted from when they were read, and what a subject has of it from when that was read: together twice as long. A caller
+is recognised for up to a second longer."""
 MOST_ROLES = 10_000
 
 

@@ -11,8 +11,8 @@ from cms_service.services.access_tokens import AccessTokenReader
 from cms_service.services.shelf import Shelf
 
 LONGEST_RECOGNITION_SECONDS = 1.0
-"""Then the credential is looked at in full, which also shows the memory and the last use of an API key that it is in
-use."""
+"""Then the credential is checked in full again. That also refreshes its place in the memory and records the use of an
+API key."""
 MOST_RECOGNISED = 10_000
 """More than a worker answers in a second."""
 
@@ -36,7 +36,8 @@ class _Recognised(msgspec.Struct, frozen=True):
 class RecognisedCallers:
     """Remember callers by the digest of their credential, for a second and only while nothing has changed.
 
-    A caller is recognised under the conditions under which looking at its credential in full would find the same:
+    A caller is recognised under the conditions under which a full check of its credential would find the same (apart
+    from the backstop of `AccessMemory`, which then comes up to a second later):
 
     - the memory has heard of every change that was answered, and has forgotten nothing since (`AccessMemory`);
     - neither its session nor its API key has ended, and no window of its roles has opened or closed;
@@ -53,16 +54,19 @@ class RecognisedCallers:
 
     @property
     def generation(self) -> int:
-        """Of the memory; to be read before a credential is looked at."""
+        """Generation of the memory. Read it before a credential is checked."""
         return self._memory.generation
 
     def find(self, credential: str) -> Principal | None:
         """Return the principal, if it is recognised."""
         if not self._memory.is_trusted:
             return None
-        found = self.callers.get(_digest(credential))
+        digest = _digest(credential)
+        found = self.callers.peek(digest)
         if found is None or found.generation != self._memory.generation or not self._still_counts(found.caller):
+            self.callers.misses += 1
             return None
+        self.callers.hits += 1
         return found.caller.principal
 
     def keep(self, credential: str, caller: Caller, generation: int) -> None:

@@ -168,7 +168,7 @@ EVENTS: dict[Event, tuple[bool, bool]] = {
     a_second_passes: (False, False),
     nearly_a_second_passes: (True, True),
 }
-"""What may happen, and whether the caller is then recognised by its access token and by its API key."""
+"""Events, and whether the caller is then recognised by its access token and by its API key."""
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.__name__)

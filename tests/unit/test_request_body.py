@@ -75,7 +75,16 @@ async def test_body_is_put_together_and_kept_for_the_handler(reader: BodyReader)
 
 
 @pytest.mark.parametrize(
-    ("length", "is_refused"), [(b"100", False), (b"101", True), (b"9" * 30, True), (b"x", False), (b"-101", False)]
+    ("length", "is_refused"),
+    [
+        (b"100", False),
+        (b"101", True),
+        (b"9" * 30, True),
+        (b"9" * 5000, True),
+        (b"x", False),
+        (b"-101", False),
+    ],
+    ids=["most", "more", "far more", "absurd", "no number", "negative"],
 )
 async def test_body_is_refused_before_it_is_read_when_it_announces_too_much(
     reader: BodyReader, length: bytes, is_refused: bool

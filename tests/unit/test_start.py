@@ -32,7 +32,7 @@ with observing() as seen:
 
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """What a worker has imported once its application is made."""
+    """The modules that a worker has imported once its application is made."""
     return imported_by(LOAD_APPLICATION, tmp_path_factory.mktemp("loaded"), *DEVELOPMENT)
 
 

@@ -12,14 +12,14 @@ from cms_service.core.exceptions import MigrationRefused
 
 
 def run(connection: Connection, direction: Literal["upgrade", "downgrade"], revision: str) -> None:
-    """The database is at the revision.
+    """Migrate the database to the revision.
 
     Raises:
         MigrationRefused: Alembic refuses, as where there is no such revision.
     """
-    go = command.upgrade if direction == "upgrade" else command.downgrade
+    migrate = command.upgrade if direction == "upgrade" else command.downgrade
     try:
-        go(config_for(connection), revision)
+        migrate(config_for(connection), revision)
     except CommandError as error:
         raise MigrationRefused(str(error)) from error
 

@@ -16,7 +16,7 @@ from cms_service.core.config import LogFormat, Settings, StandardError, level_of
 _PROBES = frozenset({"/health/live", "/health/ready", "/metrics"})
 
 GATHERING_SECONDS = 0.01
-"""For so long lines wait for others."""
+"""How long lines are gathered before they are written."""
 
 _log = structlog.get_logger("cms_service.requests")
 

@@ -52,7 +52,7 @@ def _yield_to_others() -> None:
             os.setpriority(os.PRIO_PROCESS, thread, max(HASHING_NICENESS, os.getpriority(os.PRIO_PROCESS, thread)))
 
 
-def _hash_of_nothing(parameters: argon2.Parameters) -> str:
+def _unmatchable_hash(parameters: argon2.Parameters) -> str:
     """A hash that is checked at the cost of any other. No password has it, because its digest is random.
 
     It is not computed: that would take a worker 30 ms and 19 MiB before it serves.
@@ -84,7 +84,7 @@ class PasswordHasher:
         self.refused = 0
         self._is_usable = False
         """Whether the last thread that was needed could run."""
-        self._stand_in = _hash_of_nothing(parameters)
+        self._stand_in = _unmatchable_hash(parameters)
 
     @property
     def running(self) -> int:
