@@ -11,6 +11,19 @@ from tests.browser.conftest import Watched
 from tests.fixtures import ADMIN_EMAIL, ADMIN_PASSWORD, Caller, Register
 
 PICTURE = Path(__file__).parents[2] / "build/browser/reference-page.png"
+UNFOLD = """
+async (summary) => {
+  const body = () => document.querySelector(".opblock-body");
+  const isDrawn = new Promise((resolve) => {
+    const observer = new MutationObserver(() => body() && resolve(observer.disconnect()));
+    observer.observe(document.body, { childList: true, subtree: true });
+  });
+  summary.click();
+  await isDrawn;
+  return body().querySelectorAll(".execute").length;
+}
+"""
+"""Unfold an operation, and count its buttons when it is drawn, which is before it is resolved."""
 LIFETIME_SECONDS = 3600
 """How long the access tokens of `service` live."""
 
@@ -28,7 +41,7 @@ async def unfold(page: Page, operation: str) -> Locator:
     block: Locator = page.locator(f".opblock[id$='-{operation}']")
     while await block.count() == 0:
         await page.locator(".group button[aria-expanded='false']").first.press("Enter")
-    if await block.get_by_role("button", name="Execute").count() == 0:
+    if "is-open" not in (await block.get_attribute("class") or ""):
         await block.locator(".opblock-summary-control").press("Enter")
     return block
 
@@ -41,6 +54,15 @@ async def execute(page: Page, operation: str, status: int) -> Any:
     answer = block.locator(".live-responses-table tbody tr").first
     await expect(answer.locator(".response-col_status")).to_contain_text(str(status))
     return json.loads(await answer.locator(".highlight-code code").first.inner_text())
+
+
+async def test_operation_is_not_executed_before_it_can_be_found(watched: Watched) -> None:
+    page = watched.page
+    await page.locator(".group button[aria-expanded='false']").first.press("Enter")
+    summary = page.locator(".opblock-summary-control").first
+
+    assert await summary.evaluate(UNFOLD) == 0
+    await expect(page.get_by_role("button", name="Execute")).to_have_count(1)
 
 
 async def test_administrator_signs_in_and_performs_guarded_calls(watched: Watched) -> None:

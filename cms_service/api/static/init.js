@@ -3,6 +3,7 @@
 import { Accessibility } from "./accessibility.js";
 import { BASE } from "./base.js";
 import { DeepLinks, followLinks } from "./deep-links.js";
+import { Execution } from "./execution.js";
 import { Filter, focusFilterOnSlash } from "./filter.js";
 import { Groups } from "./groups.js";
 import { OnBehalfOf } from "./on-behalf-of.js";
@@ -25,7 +26,7 @@ const ui = SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
-  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks, Problems, ProblemShape, OnBehalfOf],
+  plugins: [LogoutInDialog, Accessibility, Groups, Filter, DeepLinks, Problems, ProblemShape, OnBehalfOf, Execution],
   requestInterceptor: renewInTime,
   responseInterceptor: noticeTheEnd,
   onComplete: offerSignIn,
