@@ -1,4 +1,4 @@
-"""What the authenticator tells about a credential, so that its caller is recognised no longer than it counts."""
+"""Callers are recognised no longer than the authenticator says that their credential counts."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
