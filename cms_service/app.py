@@ -13,6 +13,7 @@ from cms_service.api import (
     ApiDocument,
     Authentication,
     AuthzenConfigurationController,
+    DirectDependencies,
     DirectGuards,
     Envelope,
     HealthController,
@@ -199,7 +200,7 @@ def create_app(
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=MAX_BODY_BYTES,
         cors_config=cors_config(settings),
-        plugins=[ApiDocument(), DirectGuards()],
+        plugins=[ApiDocument(), DirectGuards(), DirectDependencies()],
         logging_config=None,
         lifespan=[lifespan],
         state=State(

@@ -7,7 +7,7 @@ from cms_service.api.envelope import Envelope
 from cms_service.api.health import HealthController
 from cms_service.api.home_page import HomeController, HomePage
 from cms_service.api.json_response import JsonResponse
-from cms_service.api.litestar_seam import DirectGuards
+from cms_service.api.litestar_seam import DirectDependencies, DirectGuards
 from cms_service.api.metrics import MetricsController, MetricsPage
 from cms_service.api.openapi import ApiDocument
 from cms_service.api.problem_pages import problem_index, problem_page
@@ -23,6 +23,7 @@ __all__ = [
     "ApiDocument",
     "Authentication",
     "AuthzenConfigurationController",
+    "DirectDependencies",
     "DirectGuards",
     "Envelope",
     "HealthController",

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from litestar import Litestar, Request, delete, get, patch, post, put
 from litestar.connection import ASGIConnection
+from litestar.di import Provide
 from litestar.exceptions import MethodNotAllowedException
 from litestar.handlers import HTTPRouteHandler
 from litestar.plugins import ReceiveRoutePlugin
@@ -39,6 +40,37 @@ class DirectGuards(ReceiveRoutePlugin):
 async def _authorize(handler: HTTPRouteHandler, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
     for guard in guards_of(handler):
         await guard(connection, handler)
+
+
+class DirectDependencies(ReceiveRoutePlugin):
+    """Call a provider that needs the request alone as what it is, a function; the others one after the other.
+
+    Litestar converts the arguments of a provider, awaits a coroutine, and enters a context that could end it: 9 µs of a
+    decision. Where two could run at the same time, it starts a task for each: 45 µs. None of ours waits for anything.
+    """
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Change how the arguments of every handler of the route are found."""
+        if isinstance(route, HTTPRoute):
+            for _, arguments in route.route_handler_map.values():
+                dependencies = [each for batch in arguments.dependency_batches for each in batch]
+                arguments.dependency_batches = [{each} for each in dependencies if not _is_direct(each.provide)]
+                arguments.extractors += [
+                    _direct(each.key, each.provide.dependency) for each in dependencies if _is_direct(each.provide)
+                ]
+
+
+def _is_direct(provider: Provide) -> bool:
+    is_generator = provider.has_sync_generator_dependency or provider.has_async_generator_dependency
+    is_function = provider.has_sync_callable and not is_generator and not provider.use_cache
+    return is_function and set(provider.signature_model._fields) == {"request"}
+
+
+def _direct(name: str, provide: Callable[[Any], Any]) -> Callable[[dict[str, Any], Any], Awaitable[None]]:
+    async def put(arguments: dict[str, Any], request: Any) -> None:
+        arguments[name] = provide(request)
+
+    return put
 
 
 def guards_of(handler: HTTPRouteHandler) -> Sequence[AsyncGuard]:

@@ -1,17 +1,20 @@
 """The parts of Litestar that are no documented API behave as the service relies on."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from litestar import Controller, Litestar, Request, get, post
 from litestar.connection import ASGIConnection
+from litestar.di import Provide
 from litestar.exceptions import NotFoundException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, URLEncodedBody
 from litestar.routes import HTTPRoute
 from msgspec import Struct
 
-from cms_service.api import DirectGuards
+from cms_service.api import DirectDependencies, DirectGuards
 from cms_service.api.litestar_seam import find_route, guards_of, keep_body, keep_form, keep_json
 from cms_service.app import create_app
 from tests.unit.asgi import exchange
@@ -85,6 +88,103 @@ async def test_guards_of_every_route_of_the_service_run_directly(service: Litest
     assert len(handlers) > 70
     for handler in handlers:
         assert "authorize_connection" in vars(handler), handler
+
+
+TASKS: list[asyncio.Task[Any] | None] = []
+"""In which each provider was called."""
+
+
+class Session:
+    is_open = True
+
+
+async def provide_session(request: Request[Any, Any, Any]) -> AsyncIterator[Session]:
+    session = Session()
+    yield session
+    session.is_open = False
+    request.app.state.ended = session
+
+
+def provide_path(request: Request[Any, Any, Any]) -> str:
+    TASKS.append(asyncio.current_task())
+    return request.url.path
+
+
+def provide_first(session: Session, path: str) -> str:
+    TASKS.append(asyncio.current_task())
+    return f"{session.is_open} {path}"
+
+
+def provide_second(session: Session, first: str) -> str:
+    TASKS.append(asyncio.current_task())
+    return f"{session.is_open} after {first}"
+
+
+def provide_third(session: Session) -> str:
+    TASKS.append(asyncio.current_task())
+    return str(session.is_open)
+
+
+PROVIDERS = {
+    "session": Provide(provide_session),
+    "path": Provide(provide_path, sync_to_thread=False),
+    "first": Provide(provide_first, sync_to_thread=False),
+    "second": Provide(provide_second, sync_to_thread=False),
+    "third": Provide(provide_third, sync_to_thread=False),
+}
+
+
+@get("/injected", dependencies=PROVIDERS)
+async def get_injected(path: str, second: str, third: str) -> list[str]:
+    return [path, second, third]
+
+
+def fail(request: Request[Any, Any, Any]) -> str:
+    raise NotFoundException(request.url.path)
+
+
+@get("/failing", dependencies={"path": Provide(fail, sync_to_thread=False)})
+async def get_failing(path: str) -> str:
+    return path
+
+
+def injecting(*plugins: DirectDependencies) -> Litestar:
+    TASKS.clear()
+    return Litestar([get_injected, get_failing], plugins=plugins, openapi_config=None)
+
+
+async def test_providers_are_called_in_the_task_of_the_request_each_after_those_it_needs() -> None:
+    app = injecting(DirectDependencies())
+    answer = await exchange(app, "GET", "/injected")
+    assert answer.json() == ["/injected", "True after True /injected", "True"]
+    assert [asyncio.current_task()] * 4 == TASKS
+    assert not app.state.ended.is_open
+
+
+async def test_litestar_starts_tasks_for_providers_otherwise() -> None:
+    answer = await exchange(injecting(), "GET", "/injected")
+    assert answer.json() == ["/injected", "True after True /injected", "True"]
+    # The short cut can go when this fails.
+    assert set(TASKS) != {asyncio.current_task()}
+
+
+async def test_error_of_a_provider_is_answered() -> None:
+    answer = await exchange(injecting(DirectDependencies()), "GET", "/failing")
+    assert (answer.status, answer.json()["detail"]) == (404, "/failing")
+
+
+def test_no_route_of_the_service_resolves_two_dependencies_at_once(service: Litestar) -> None:
+    routes = [route for route in service.routes if isinstance(route, HTTPRoute)]
+    left = {
+        (method, route.path): [sorted(each.key for each in batch) for batch in arguments.dependency_batches]
+        for route in routes
+        for method, (_, arguments) in route.route_handler_map.items()
+    }
+    assert len(left) > 70
+    assert [batches for batches in left.values() if any(len(batch) > 1 for batch in batches)] == []
+    # Without a unit of work, nothing is left to Litestar.
+    assert [key for key, batches in left.items() if batches and batches[0] != ["work"]] == []
+    assert left["POST", "/api/v1/access/evaluation"] == left["GET", "/api/v1/users/me"] == []
 
 
 class Thing(Struct):
