@@ -23,20 +23,24 @@ class Client:
         body = self.pieces.pop(0)
         return {"type": "http.request", "body": body, "more_body": bool(self.pieces) or not self._ends}
 
-    def body(self, *headers: tuple[bytes, bytes], sent: list[bytes] | None = None) -> Exchange:
+    def exchange(self, sent: list[bytes], *headers: tuple[bytes, bytes]) -> Exchange:
         """The bodies of the answer go to `sent`."""
 
         async def send(message: Message) -> None:
-            if sent is not None and message["type"] == "http.response.body":
-                sent.append(message["body"])
+            assert message["type"] == "http.response.body"
+            sent.append(message["body"])
 
         scope: Any = {"method": "POST", "headers": list(headers), "state": {}}
         receive: Any = self.receive
         return Exchange(scope, receive, send, AnswerHeaders(edge_settings(), lambda: False))
 
+    def body(self, *headers: tuple[bytes, bytes]) -> Exchange:
+        """An exchange that is not answered."""
+        return self.exchange([], *headers)
 
-async def _answer(body: Exchange, content: bytes) -> None:
-    await body.send({"type": "http.response.body", "body": content, "more_body": False})
+
+async def _answer(exchange: Exchange, content: bytes) -> None:
+    await exchange.send({"type": "http.response.body", "body": content, "more_body": False})
 
 
 async def test_rest_is_taken_in_when_only_a_part_was_wanted() -> None:
@@ -71,24 +75,23 @@ async def test_client_is_not_told_to_send_when_it_asks_first() -> None:
     assert client.pieces == [b"a"]
 
 
-async def test_answers_to_bodies_leave_together() -> None:
-    sent: list[bytes] = []
-    seen: list[list[bytes]] = []
+async def test_bodies_are_asked_for_together_and_answered_together() -> None:
+    events: list[bytes] = []
 
-    async def request(content: bytes) -> None:
-        body = Client(b"a").body(sent=sent)
-        await body.receive()
-        seen.append([*sent])
-        await _answer(body, content)
+    async def request(name: bytes) -> None:
+        its = Client(name).exchange(events)
+        events.append(b"begin")
+        await its.receive()
+        events.append(b"answer")
+        await _answer(its, name)
 
-    await asyncio.gather(request(b"1"), request(b"2"), request(b"3"))
-    assert seen == [[], [], []]
-    assert sent == [b"1", b"2", b"3"]
+    await asyncio.gather(request(b"1"), request(b"2"))
+    assert events == [b"begin", b"begin", b"answer", b"answer", b"1", b"2"]
 
 
 async def test_answer_to_a_request_without_a_body_leaves_at_once() -> None:
     sent: list[bytes] = []
-    answer = _answer(Client().body(sent=sent), b"1")
+    answer = _answer(Client().exchange(sent), b"1")
     with pytest.raises(StopIteration):
         answer.send(None)
     assert sent == [b"1"]
