@@ -67,6 +67,7 @@ def app() -> Envelope:
     litestar = Litestar(
         [get_thing, list_things, find_thing, try_thing, HealthController],
         plugins=[ApiDocument()],
+        guards=[NOBODY],
         before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,

@@ -24,7 +24,7 @@ from cms_service.core.exceptions import (
     ServiceUnavailable,
     TokenExpired,
 )
-from cms_service.core.security import PasswordPolicy, RequestOrigin
+from cms_service.core.security import PUBLIC, PasswordPolicy, RequestOrigin
 from tests.unit.asgi import NOBODY, exchange
 from tests.unit.settings import edge_settings
 
@@ -59,6 +59,7 @@ class OtherController(Controller):
 
 class FaultyController(Controller):
     path = "/faults"
+    opt = {PUBLIC: True}
 
     @get("/{name:str}")
     async def fail(self, name: FromPath[str]) -> None:
@@ -85,6 +86,7 @@ def build(**overrides: Any) -> Envelope:
     settings = edge_settings(**overrides)
     litestar = Litestar(
         [ThingController, OtherController, FaultyController, HealthController],
+        guards=[NOBODY],
         before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         cors_config=cors_config(settings),

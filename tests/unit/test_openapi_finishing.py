@@ -125,6 +125,7 @@ def build() -> Envelope:
     litestar = Litestar(
         [ThingController, HealthController],
         plugins=[ApiDocument()],
+        guards=[NOBODY],
         before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,

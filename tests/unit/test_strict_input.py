@@ -147,6 +147,7 @@ async def probe(limit: Limit = 20) -> dict[str, int]:
 def app() -> Envelope:
     litestar = Litestar(
         [ThingController, probe],
+        guards=[NOBODY],
         before_request=StrictInput(PasswordPolicy(15), Readmission(NOBODY)),
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=65_536,
