@@ -121,6 +121,7 @@ class KeyRing:
         """Reads the keys, once for all who want to know at the same time."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_take_note)
         await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
@@ -160,3 +161,9 @@ class KeyRing:
     def _has_passed(self, duration: timedelta, since: datetime) -> bool:
         """Also where the clock was set back: then nobody knows."""
         return not timedelta(0) <= self._clock.now() - since < duration
+
+
+def _take_note(reading: asyncio.Task[None]) -> None:
+    """Those who wait are told of an error. Where all have left, the event loop would log it as a fault."""
+    if not reading.cancelled():
+        reading.exception()
