@@ -18,8 +18,8 @@ class Exchange:
 
     Each message wakes the threads of the server; messages that leave together wake them once. So a request with a body
     lets the others of its turn of the event loop come as far, before it asks for the body and before it answers. That
-    saves 40 µs of 200 µs of processor time for a decision. Requests without a body do not wait: they are answered so
-    fast that their clients would only wait for each other.
+    saves 40 µs of 200 µs of processor time for a decision. Requests without a body do not wait unless they are refused:
+    they are answered so fast that their clients would only wait for each other.
     """
 
     __slots__ = ("_headers", "_is_begun", "_is_head", "_is_over", "_receive", "_scope", "_send", "status")

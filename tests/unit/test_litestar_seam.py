@@ -91,7 +91,7 @@ async def test_guards_of_every_route_of_the_service_run_directly(service: Litest
 
 
 TASKS: list[asyncio.Task[Any] | None] = []
-"""In which each provider was called."""
+"""The task in which each provider was called."""
 
 
 class Session:
