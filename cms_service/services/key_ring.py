@@ -121,7 +121,7 @@ class KeyRing:
         """Reads the keys, once for all who want to know at the same time."""
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
-            self._reading.add_done_callback(_take_note)
+            self._reading.add_done_callback(_retrieve_error)
         await asyncio.shield(self._reading)
 
     async def _read(self) -> None:
@@ -163,7 +163,7 @@ class KeyRing:
         return not timedelta(0) <= self._clock.now() - since < duration
 
 
-def _take_note(reading: asyncio.Task[None]) -> None:
-    """Those who wait are told of an error. Where all have left, the event loop would log it as a fault."""
+def _retrieve_error(reading: asyncio.Task[None]) -> None:
+    """Mark the error of a read as retrieved: asyncio logs it as a fault when no request waits for the read any more."""
     if not reading.cancelled():
         reading.exception()
