@@ -16,13 +16,13 @@ UNREAD_SECONDS = 1
 class Exchange:
     """Hand the messages of a request and its answer on, and complete the answer.
 
-    Each message wakes the threads of the server; messages that leave together wake them once. So a request with a body
-    lets the others of its turn of the event loop come as far, before it asks for the body and before it answers. That
-    saves 40 µs of 200 µs of processor time for a decision. Requests without a body do not wait unless they are refused:
-    they are answered so fast that their clients would only wait for each other.
+    Asking the server for a body wakes its thread, and so does sending an answer. A request whose body is read therefore
+    yields to the event loop before each of the two: all requests of that turn then reach the server together, which
+    saves 40 µs of 200 µs of processor time for a decision. Requests without a body do not yield: the service answers
+    them so fast that their clients would only wait for each other.
     """
 
-    __slots__ = ("_headers", "_is_begun", "_is_head", "_is_over", "_receive", "_scope", "_send", "status")
+    __slots__ = ("_headers", "_is_begun", "_is_head", "_is_over", "_is_read", "_receive", "_scope", "_send", "status")
 
     def __init__(self, scope: HTTPScope, receive: Receive, send: Send, headers: AnswerHeaders) -> None:
         self._scope = scope
@@ -32,12 +32,17 @@ class Exchange:
         self._is_head = scope["method"] == "HEAD"
         self._is_begun = False
         self._is_over = False
+        self._is_read = False
         self.status: int | None = None
         """Of the answer, once it has begun."""
 
     async def receive(self) -> HTTPReceiveMessage:
-        """Return the next message of the request."""
-        await _let_others_come_as_far()
+        """Return the next message of the request to the application."""
+        self._is_read = True
+        await _yield_to_other_requests()
+        return await self._next()
+
+    async def _next(self) -> HTTPReceiveMessage:
         message: HTTPReceiveMessage = await self._receive()  # type: ignore[assignment]
         self._is_begun = True
         self._is_over = not message.get("more_body", False)
@@ -49,7 +54,7 @@ class Exchange:
             return self._begin(message)
         if self._is_head and message["type"] == "http.response.body":
             message["body"] = b""
-        return self._send_with_others(message) if self._is_begun else self._send(message)
+        return self._send_with_others(message) if self._is_read else self._send(message)
 
     async def _begin(self, message: HTTPResponseStartEvent) -> None:
         self.status = message["status"]
@@ -59,7 +64,7 @@ class Exchange:
         await self._send(message)
 
     async def _send_with_others(self, message: Message) -> None:
-        await _let_others_come_as_far()
+        await _yield_to_other_requests()
         await self._send(message)
 
     async def drain(self) -> None:
@@ -75,9 +80,9 @@ class Exchange:
         with suppress(TimeoutError):
             async with asyncio.timeout(UNREAD_SECONDS):
                 while not self._is_over and dropped_bytes <= MOST_UNREAD_BYTES:
-                    message = await self.receive()
+                    message = await self._next()
                     dropped_bytes += len(message["body"]) if message["type"] == "http.request" else 0
 
 
-async def _let_others_come_as_far() -> None:
+async def _yield_to_other_requests() -> None:
     await asyncio.sleep(0)

@@ -7,6 +7,7 @@ from litestar.types import Message
 from cms_service.api import exchange
 from cms_service.api.answer_headers import AnswerHeaders
 from cms_service.api.exchange import Exchange
+from cms_service.api.request_origin import put_origin
 from tests.unit.settings import edge_settings
 
 
@@ -27,10 +28,11 @@ class Client:
         """The bodies of the answer go to `sent`."""
 
         async def send(message: Message) -> None:
-            assert message["type"] == "http.response.body"
-            sent.append(message["body"])
+            if message["type"] == "http.response.body":
+                sent.append(message["body"])
 
-        scope: Any = {"method": "POST", "headers": list(headers), "state": {}}
+        scope: Any = {"method": "POST", "headers": list(headers), "state": {}, "client": None}
+        put_origin(scope, ())
         receive: Any = self.receive
         return Exchange(scope, receive, send, AnswerHeaders(edge_settings(), lambda: False))
 
@@ -89,9 +91,15 @@ async def test_bodies_are_asked_for_together_and_answered_together() -> None:
     assert events == [b"begin", b"begin", b"answer", b"answer", b"1", b"2"]
 
 
-async def test_answer_to_a_request_without_a_body_leaves_at_once() -> None:
+@pytest.mark.parametrize("status", [200, 404])
+async def test_answer_to_a_request_without_a_body_leaves_at_once(status: int) -> None:
     sent: list[bytes] = []
-    answer = _answer(Client().exchange(sent), b"1")
+    exchange = Client(b"").exchange(sent)
+
+    async def answer() -> None:
+        await exchange.send({"type": "http.response.start", "status": status, "headers": []})
+        await _answer(exchange, b"1")
+
     with pytest.raises(StopIteration):
-        answer.send(None)
+        answer().send(None)
     assert sent == [b"1"]
