@@ -1,7 +1,7 @@
 """What a handler declares to read: its body, query parameters and headers, and those of its dependencies."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 from litestar.constants import RESERVED_KWARGS
@@ -34,7 +34,7 @@ class Body(msgspec.Struct, frozen=True):
     """A declared body."""
 
     annotation: Any
-    """Without what only documents it: msgspec would read that again for every body, which takes 2.5 µs."""
+    """A Struct without the metadata of its parameter: msgspec would read that again for every body, in 2.5 µs."""
     type: types.Type
     media_type: str
     is_required: bool
@@ -86,7 +86,7 @@ def _body_of(handler: HTTPRouteHandler) -> Body | None:
             declared = field.kwarg_definition.media_type if isinstance(field.kwarg_definition, BodyKwarg) else None
             expected = types.type_info(annotation)
             return Body(
-                annotation=_without_metadata(annotation),
+                annotation=_struct_of(expected) or annotation,
                 type=expected,
                 media_type=str(RequestEncodingType(declared or RequestEncodingType.JSON).value),
                 is_required=not (field.has_default or field.is_optional),
@@ -97,8 +97,10 @@ def _body_of(handler: HTTPRouteHandler) -> Body | None:
     return None
 
 
-def _without_metadata(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+def _struct_of(expected: types.Type) -> type[msgspec.Struct] | None:
+    # Metadata of any other type may limit its values.
+    inner = expected.type if isinstance(expected, types.Metadata) else expected
+    return inner.cls if isinstance(inner, types.StructType) else None
 
 
 def _fields(expected: types.Type) -> tuple[types.Field, ...]:
