@@ -125,18 +125,45 @@ def provide_third(session: Session) -> str:
     return str(session.is_open)
 
 
+async def provide_fourth(request: Request[Any, Any, Any]) -> str:
+    return f"awaited {request.url.path}"
+
+
+def provide_fifth(request: Request[Any, Any, Any], session: Session) -> str:
+    return f"{request.url.path} {session.is_open}"
+
+
+def provide_sixth() -> str:
+    return "without arguments"
+
+
+def provide_seventh(request: Request[Any, Any, Any]) -> object:
+    """Cached: the same one for every request."""
+    return object()
+
+
 PROVIDERS = {
     "session": Provide(provide_session),
     "path": Provide(provide_path, sync_to_thread=False),
     "first": Provide(provide_first, sync_to_thread=False),
     "second": Provide(provide_second, sync_to_thread=False),
     "third": Provide(provide_third, sync_to_thread=False),
+    "fourth": Provide(provide_fourth),
+    "fifth": Provide(provide_fifth, sync_to_thread=False),
+    "sixth": Provide(provide_sixth, sync_to_thread=False),
+    "seventh": Provide(provide_seventh, use_cache=True, sync_to_thread=False),
 }
 
 
 @get("/injected", dependencies=PROVIDERS)
 async def get_injected(path: str, second: str, third: str) -> list[str]:
     return [path, second, third]
+
+
+@get("/others", dependencies=PROVIDERS)
+async def get_others(request: Request[Any, Any, Any], fourth: str, fifth: str, sixth: str, seventh: Any) -> list[str]:
+    request.app.state.cached = seventh
+    return [fourth, fifth, sixth]
 
 
 def fail(request: Request[Any, Any, Any]) -> str:
@@ -150,7 +177,7 @@ async def get_failing(path: str) -> str:
 
 def injecting(*plugins: DirectDependencies) -> Litestar:
     TASKS.clear()
-    return Litestar([get_injected, get_failing], plugins=plugins, openapi_config=None)
+    return Litestar([get_injected, get_others, get_failing], plugins=plugins, openapi_config=None)
 
 
 async def test_providers_are_called_in_the_task_of_the_request_each_after_those_it_needs() -> None:
@@ -166,6 +193,16 @@ async def test_litestar_starts_tasks_for_providers_otherwise() -> None:
     assert answer.json() == ["/injected", "True after True /injected", "True"]
     # The short cut can go when this fails.
     assert set(TASKS) != {asyncio.current_task()}
+
+
+async def test_providers_that_need_more_than_a_call_with_the_request_are_left_to_litestar() -> None:
+    app = injecting(DirectDependencies())
+    answer = await exchange(app, "GET", "/others")
+    assert answer.json() == ["awaited /others", "/others True", "without arguments"]
+
+    cached = app.state.cached
+    await exchange(app, "GET", "/others")
+    assert app.state.cached is cached
 
 
 async def test_error_of_a_provider_is_answered() -> None:
