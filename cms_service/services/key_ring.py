@@ -122,7 +122,10 @@ class KeyRing:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read())
             self._reading.add_done_callback(_retrieve_error)
-        await asyncio.shield(self._reading)
+        reading = self._reading
+        # A request that gives up does not end the read for the others.
+        await asyncio.wait({reading})
+        reading.result()
 
     async def _read(self) -> None:
         rows = await self._list_rows()
