@@ -137,6 +137,10 @@ class ThingController(Controller):
     async def token(self, data: Annotated[Grant, Body(media_type=RequestEncodingType.URL_ENCODED)]) -> Grant:
         return data
 
+    @post("/word")
+    async def word(self, data: Annotated[str, Body(max_length=2)]) -> str:
+        return data
+
 
 @get("/probe")
 async def probe(limit: Limit = 20) -> dict[str, int]:
@@ -188,6 +192,11 @@ async def test_absent_null_and_given_members_differ(app: Envelope) -> None:
     headers = {**JSON, "if-match": '"3"'}
     answer = await exchange(app, "PATCH", f"/api/v1/things/{ID}", headers=headers, body=b'{"note": null}')
     assert answer.json() == {"name": "UNSET", "note": "None", "if_match": '"3"', "id": ID}
+
+
+async def test_limit_of_a_body_that_is_no_struct_counts(app: Envelope) -> None:
+    answer = await exchange(app, "POST", "/api/v1/things/word", headers=JSON, body=b'"abc"')
+    assert answer.faults() == {"": ["too_long"]}
 
 
 async def test_all_violations_of_body_query_and_header_come_at_once(app: Envelope) -> None:
